@@ -1,0 +1,33 @@
+"""``crmservice run``: fetch and file mail for every technology box."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from crmservice.cli.words import _
+from crmservice.service.supervise import supervised
+
+
+def run(
+    ctx: typer.Context,
+    once: Annotated[bool, typer.Option("--once", help=_("One cycle for every box, then end."))] = False,
+) -> None:
+    """Fetch and file mail for every technology box of the home folder.
+
+    With --once: one cycle for each box; exit code 0 when every message has its verdict, 75 when a box could
+    not be read (try later), 78 for a bad configuration. Without it: a cycle every pollSeconds until stopped.
+    Stopping it at any time (Ctrl-C) loses nothing.
+
+    Example:  crmservice --home /var/lib/crmservice run --once
+    """
+    home = ctx.obj.home
+
+    def work(died: bool) -> int:
+        from crmservice.cli.report import say
+        from crmservice.service import cycle
+
+        return cycle.run(home, once=once, died=died, say=say(verbose=ctx.obj.verbose))
+
+    raise typer.Exit(supervised(work))

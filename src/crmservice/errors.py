@@ -1,0 +1,23 @@
+"""Faults that a caller can act upon: each knows whether trying again helps."""
+
+from __future__ import annotations
+
+
+class CrmServiceError(Exception):
+    """Base of every fault of ours; its text tells a person what happened and what to do.
+
+    ``permanent`` is True where trying again changes nothing (a wrong password), False where it may
+    (a server that does not answer). The command line turns it into the exit codes of SPEC chapter 11.
+    """
+
+    permanent: bool = True
+
+
+class BadConfiguration(CrmServiceError):
+    """The configuration can't be used as it stands (exit code 78)."""
+
+
+class TryLater(CrmServiceError):
+    """Something outside is not available now; the same call may work later (exit code 75)."""
+
+    permanent = False

@@ -1,0 +1,26 @@
+"""bytes -> Message with everything a rule may ask of it. The one road by which mail is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crmservice.mail import automatic, bounces, invitations, parsing, quoting
+from crmservice.mail.message import Message
+
+
+def read(raw: bytes) -> Message:
+    """Read a message whole; total like ``parsing.parse``.
+
+    A mail that exceeds a limit is set aside anyway, so nothing more is read of it.
+    """
+    message = parsing.parse(raw)
+    if message.limits:
+        return message
+    return replace(
+        message,
+        fresh=quoting.fresh_part(message.text),
+        bounce=bounces.find(message),
+        invitation=invitations.read(message.calendars) if message.calendars else None,
+        auto_reply=automatic.is_auto_reply(message),
+        bulk=automatic.bulk(message),
+    )

@@ -1,0 +1,1 @@
+"""Who does the work: wiring chooses the adapters, a supervised worker fetches and files."""

@@ -1,0 +1,146 @@
+"""Capture: no message leaves the server before it is ours (SPEC chapter 3).
+
+For each batch: read → backup durable → inbox rows durable → only then delete at the source. A message that
+was captured before but whose deletion is unconfirmed is recognised by its source id and its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Protocol
+
+from crmservice.backup.folder import Kept
+from crmservice.config import Box
+from crmservice.mail.parsing import parse
+from crmservice.pipeline.rule import Step, Verdict
+from crmservice.sources import BATCH, Fetched, Source
+from crmservice.store.inbox import New
+
+BATCH_BYTES = 8 * 1024 * 1024
+"""Raw mail held in memory before it is made durable; a larger mail is a batch of its own."""
+
+Rows = Mapping[str, list[tuple[int, str]]]
+
+
+class Accepting(Protocol):
+    """What capture needs of the inbox (``store.inbox``)."""
+
+    def accept(self, arrivals: Sequence[New]) -> list[int]:
+        """Insert a durable row for each arrival."""
+
+    def known(self, box: str, source: str, source_ids: Sequence[str]) -> Rows:
+        """Rows of these source ids whose deletion is unconfirmed: id and sha256."""
+
+    def unconfirmed(self, box: str, source: str) -> Rows:
+        """Rows of the source whose deletion is unconfirmed."""
+
+    def confirm_gone(self, ids: Sequence[int]) -> None:
+        """The source confirmed the deletion."""
+
+
+class Keeping(Protocol):
+    """What capture needs of the backup."""
+
+    def keep(self, mails: Sequence[bytes], day: date) -> list[Kept]:
+        """Write mails durably."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Capture:
+    """Takes mail from a source into the inbox. ``now`` gives aware UTC times."""
+
+    inbox: Accepting
+    backup: Keeping
+    now: Callable[[], datetime] = _now
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    def run(self, box: Box, source: Source, *, limit: int | None = None) -> Iterator[int]:
+        """Take everything the source has, yielding how many new messages each batch brought.
+
+        The caller may file what came before it asks for more. Raises SourceError, BackupFailed or
+        DatabaseUnavailable: what was captured by then is durable, the rest is still at the source.
+        """
+        oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
+        while not self.stopping():
+            batch = list(_up_to(source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)))
+            if not batch:
+                return
+            yield self._take(box, source, batch)
+            oversized |= {mail.source_id for mail in batch if mail.oversize}
+
+    def _take(self, box: Box, source: Source, batch: Sequence[Fetched]) -> int:
+        known = self.inbox.known(box.name, source.name, [mail.source_id for mail in batch])
+        before = {mail.source_id: row for mail in batch if (row := _same_row(mail, known)) is not None}
+        new = [mail for mail in batch if mail.source_id not in before]
+        rows = self._accept(box, source, new) if new else {}
+        ids = {**before, **rows}
+        wanted = [mail.source_id for mail in batch if not mail.oversize]
+        gone = source.confirm(wanted)
+        self.inbox.confirm_gone([ids[name] for name in gone])
+        return len(new)
+
+    def _accept(self, box: Box, source: Source, new: Sequence[Fetched]) -> dict[str, int]:
+        arrived = self.now()
+        day = arrived.astimezone(box.zone).date()
+        whole = [mail for mail in new if not mail.oversize]
+        kept = iter(self.backup.keep([mail.data for mail in whole], day) if whole else ())
+        rows = []
+        for mail in new:
+            if mail.oversize:
+                rows.append(_oversized(box, source, mail, arrived))
+            else:
+                copy = next(kept)
+                rows.append(New(box.name, source.name, mail.source_id, copy.sha256, copy.size, copy.path, arrived, day))
+        return dict(zip((mail.source_id for mail in new), self.inbox.accept(rows), strict=True))
+
+
+def _up_to(mails: Iterator[Fetched]) -> Iterator[Fetched]:
+    """Mails until their bytes fill a batch; what was yielded is offered no more, the rest comes next time."""
+    total = 0
+    for mail in mails:
+        yield mail
+        total += len(mail.data)
+        if total >= BATCH_BYTES:
+            return
+
+
+def _same_row(mail: Fetched, known: Rows) -> int | None:
+    """The row of this very message, captured before: same source id, same bytes."""
+    rows = known.get(mail.source_id)
+    if not rows:
+        return None
+    checksum = sha256(mail.data).hexdigest()
+    return next((row for row, stored in rows if stored == checksum), None)
+
+
+def _set_aside(rows: Sequence[tuple[int, str]]) -> bool:
+    """Oversized mail has no checksum of its whole: its row is known by its source id alone."""
+    return any(checksum == "" for _row, checksum in rows)
+
+
+def _oversized(box: Box, source: Source, mail: Fetched, arrived: datetime) -> New:
+    """The row of a mail that stays where it is, set aside with what its headers say (SPEC chapter 3)."""
+    head = parse(mail.data)
+    step = Step("set_aside", "", True, "oversized", {"size": mail.size, "limit": box.max_message_bytes})
+    return New(
+        box.name,
+        source.name,
+        mail.source_id,
+        "",
+        mail.size,
+        "",
+        arrived,
+        arrived.astimezone(box.zone).date(),
+        verdict=Verdict.SET_ASIDE.value,
+        log=("SET ASIDE",),
+        trail=(step,),
+        sender=head.sender.email if head.sender else "",
+        subject=head.subject,
+    )

@@ -1,0 +1,118 @@
+"""From the inbox to the CRM: waiting messages are read, decided and written down, batch by batch.
+
+A message with an attempt behind it runs alone, and after two attempts it is set aside: one bad mail never
+takes good ones with it (HOUSE.md, point 5). The attempt is counted durably before the mail is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from crmservice.config import Box
+from crmservice.errors import CrmServiceError
+from crmservice.pipeline.gateway import Outcome, Waiting
+from crmservice.pipeline.process import Pipeline
+from crmservice.pipeline.rule import Reading
+from crmservice.service.limits import cpu_limit
+
+BATCH = 50
+"""Messages in a transaction."""
+
+BATCH_BYTES = 8 * 1024 * 1024
+"""Raw mail that a batch may hold: a large mail is a batch of its own."""
+
+ATTEMPTS = 2
+"""Attempts after which a message is set aside (SPEC chapter 3)."""
+
+
+class Inbox(Protocol):
+    """What filing needs of the inbox."""
+
+    def pending(self, box: str, limit: int) -> list[Waiting]:
+        """Messages that wait for their verdict, in order of arrival."""
+
+    def claim(self, ids: Sequence[int]) -> None:
+        """Count an attempt, durably."""
+
+    def release(self, ids: Sequence[int]) -> None:
+        """Take an attempt back: it was not the message that failed."""
+
+    def set_aside(self, row: int, code: str, evidence: dict[str, str]) -> None:
+        """Give the verdict SET ASIDE with its reason."""
+
+
+class Backup(Protocol):
+    """Where raw mail is read from."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a kept mail."""
+
+    def size(self, path: str) -> int:
+        """Its size in bytes."""
+
+
+@dataclass
+class Filing:
+    """Files what waits. ``forgiven``: deaths of the whole service that are not held against a message."""
+
+    inbox: Inbox
+    backup: Backup
+    pipeline: Pipeline
+    report: Callable[[Box, Sequence[Outcome]], None]
+    forgiven: int = 0
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    def run(self, box: Box) -> None:
+        """File everything that waits in this box, in order of arrival.
+
+        Raises CrmServiceError when the store or the disk is the trouble: the messages wait on.
+        """
+        while not self.stopping() and (rows := self.inbox.pending(box.name, BATCH)):
+            first = rows[0]
+            if first.attempts >= ATTEMPTS + self.forgiven:
+                self.inbox.set_aside(first.id, "died-twice", {"attempts": str(first.attempts)})
+            elif first.attempts:
+                self._attempt(box, [first], alone=True)
+            else:
+                self._attempt(box, self._batch(rows), alone=False)
+
+    def _batch(self, rows: Sequence[Waiting]) -> list[Waiting]:
+        """The first rows without an attempt behind them, as many as the batch's bytes allow (at least one)."""
+        batch: list[Waiting] = []
+        total = 0
+        for row in rows:
+            total += self._size(row)
+            if row.attempts or (batch and total > BATCH_BYTES):
+                break
+            batch.append(row)
+        return batch
+
+    def _size(self, row: Waiting) -> int:
+        try:
+            return self.backup.size(row.path)
+        except OSError:
+            return 0
+
+    def _attempt(self, box: Box, batch: Sequence[Waiting], alone: bool) -> None:
+        ids = [row.id for row in batch]
+        self.inbox.claim(ids)
+        try:
+            outcomes = self.pipeline.process(box, [(row, self._read(box, row)) for row in batch])
+        except CrmServiceError:
+            self.inbox.release(ids)
+            raise
+        except Exception as fault:  # noqa: BLE001 (whatever a mail breaks, the others go on)
+            if alone:
+                self.inbox.set_aside(batch[0].id, "broke-the-reader", {"fault": type(fault).__name__})
+        except BaseException:
+            self.inbox.release(ids)
+            raise
+        else:
+            self.report(box, outcomes)
+
+    def _read(self, box: Box, row: Waiting) -> Reading:
+        raw = self.backup.read(row.path)
+        with cpu_limit():
+            return self.pipeline.read(raw, box)

@@ -1,0 +1,36 @@
+"""Limits of time and memory for reading one mail: beyond them the worker dies, and its supervisor goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+
+CPU_SECONDS = 20.0
+"""CPU time that reading one mail may take (TRUST.md B8)."""
+
+MEMORY_BYTES = 480 * 1024 * 1024
+"""Private memory of a worker: an ordinary mail of 50 MB needs less (TRUST.md B8)."""
+
+
+def limit_memory(limit: int = MEMORY_BYTES) -> None:
+    """Cap this process's private memory; an allocation beyond it raises MemoryError (Linux alone)."""
+    if sys.platform == "linux":
+        import resource
+
+        _soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit if hard < 0 else min(limit, hard), hard))
+
+
+@contextlib.contextmanager
+def cpu_limit(seconds: float = CPU_SECONDS) -> Iterator[None]:
+    """Kill this process when the block takes more CPU time than this, even inside a C library."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)

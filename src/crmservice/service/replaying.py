@@ -1,0 +1,105 @@
+"""Replay: today's rules over the backups, what would differ, and (with apply) only that (SPEC 13.3).
+
+Each message is decided as of its own arrival: later messages, and the tasks that later messages made, are
+not there yet. A message that had no effects at all can be applied at once; one whose effects stand would
+first have to be undone, and is named instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from crmservice.config import Box
+from crmservice.crm.records import CreateActivity
+from crmservice.pipeline.gateway import CrmGateway, Outcome, Waiting
+from crmservice.pipeline.process import Pipeline
+from crmservice.pipeline.rule import Decision
+
+Filed = tuple[int, str, int | None, int | None, str | None, str, str]
+"""What is compared of an activity: responsible, direction, contract, order, task, type, scope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A message as it was decided: log words and activities; ``touched`` if it had any effect."""
+
+    row: Waiting
+    subject: str
+    log: tuple[str, ...]
+    filed: tuple[Filed, ...]
+    touched: bool
+
+
+class History(Protocol):
+    """What replay needs of the store."""
+
+    def past(self, box: str, since: date | None) -> Iterator[Past]:
+        """Decided messages of a box in order of arrival."""
+
+    def gateway_before(self, row: int) -> CrmGateway:
+        """The CRM as it was before this message arrived."""
+
+
+class Backup(Protocol):
+    """Where raw mail is read from."""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a kept mail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A message that today's rules decide otherwise. ``applied`` is False where nothing was written."""
+
+    past: Past
+    now: Decision
+    filed: tuple[Filed, ...]
+    applied: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON for ``replay --json``."""
+        return {
+            "id": str(self.past.row.id),
+            "backup": self.past.row.path,
+            "subject": self.past.subject,
+            "was": {"log": list(self.past.log), "activities": len(self.past.filed)},
+            "now": {"log": list(self.now.log), "activities": len(self.filed)},
+            "applied": self.applied,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Holds today's rules against what was decided."""
+
+    history: History
+    backup: Backup
+    pipeline: Pipeline
+
+    def differences(self, box: Box, since: date | None, *, apply: bool = False) -> Iterator[Difference]:
+        """Every message of the box that would come out otherwise, in order of arrival."""
+        for past in self.history.past(box.name, since):
+            decision = self._decide(box, past)
+            filed = filed_by(decision)
+            if (decision.log, sorted(map(repr, filed))) == (past.log, sorted(map(repr, past.filed))):
+                continue
+            applied = apply and not past.touched and self._apply(box, past, decision)
+            yield Difference(past, decision, filed, applied)
+
+    def _decide(self, box: Box, past: Past) -> Decision:
+        pipeline = self.pipeline.on(self.history.gateway_before(past.row.id))
+        reading = pipeline.read(self.backup.read(past.row.path), box)
+        return pipeline.decide_alone(box, past.row, reading)[1]
+
+    def _apply(self, box: Box, past: Past, decision: Decision) -> bool:
+        self.pipeline.gateway.apply([Outcome(past.row, box, decision)])
+        return True
+
+
+def filed_by(decision: Decision) -> tuple[Filed, ...]:
+    """The activities that a decision makes, as they are compared."""
+    made: Sequence[CreateActivity] = [i for i in decision.intents if isinstance(i, CreateActivity)]
+    return tuple((a.responsible, str(a.direction), a.contract, a.order, a.task, a.type, a.scope) for a in made)

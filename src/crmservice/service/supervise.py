@@ -1,0 +1,95 @@
+"""A worker in a child process: a mail that kills it must not stop the ninety-nine others (SPEC chapter 3).
+
+The parent does nothing but wait. When the child dies without a word (a crash, a limit of CPU or memory) the
+parent starts the next one, which knows that the death was the mail's own fault; a child never outlives its
+parent. Where processes can't fork (Windows) the work runs here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+MOST_DEATHS = 1000
+"""A cycle that dies more often than this is broken itself, not its mail."""
+
+_PR_SET_PDEATHSIG = 1
+
+Work = Callable[[bool], int]
+"""Does the work; told whether a worker died on it before; returns an exit code below 128."""
+
+
+def supervised(work: Work) -> int:
+    """Do the work in a child until it ends by itself; returns its exit code."""
+    if not hasattr(os, "fork"):
+        return work(False)
+    died = False
+    for _ in range(MOST_DEATHS):
+        code = os.waitstatus_to_exitcode(_run_child(work, died))
+        if code >= 0 or -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            return code if code >= 0 else 128 - code
+        died = True
+    return 1
+
+
+def _run_child(work: Work, died: bool) -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        _be_child(work, died, parent)
+    with _passed_on(child):
+        return _wait(child)
+
+
+def _be_child(work: Work, died: bool, parent: int) -> None:
+    """Do the work and leave without returning to the parent's code."""
+    code = 1
+    try:
+        _die_with_parent(parent)
+        code = work(died)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:  # noqa: BLE001 (a child must never run on into its parent's code)
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+    finally:
+        os._exit(code)
+
+
+def _wait(child: int) -> int:
+    while True:
+        try:
+            return os.waitpid(child, 0)[1]
+        except KeyboardInterrupt:  # the child got it too and finishes the message at hand
+            continue
+
+
+@contextlib.contextmanager
+def _passed_on(child: int) -> Iterator[None]:
+    """SIGTERM to the parent is the child's to hear."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, number)
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask Linux to kill this process with its parent: an orphan would hold the box's lease."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
