@@ -1,0 +1,35 @@
+"""docs/rules.md says what the rules' docstrings say."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from crmservice.pipeline.rule import Answer, Case, Rule, not_mine
+from crmservice.rules import CHAIN
+from tools import rules_doc
+
+
+def test_the_page_is_current() -> None:
+    assert rules_doc.PAGE.read_text(encoding="utf-8") == rules_doc.page(CHAIN), "run `make docs`"
+
+
+def test_every_rule_of_the_chain_has_its_section_in_order() -> None:
+    page = rules_doc.page(CHAIN)
+    sections = [line.removeprefix("## ") for line in page.splitlines() if line.startswith("## ")]
+    assert sections == [rule.name for rule in CHAIN]
+
+
+def test_no_two_rules_share_a_name() -> None:
+    assert len({rule.name for rule in CHAIN}) == len(CHAIN)
+
+
+def test_a_section_holds_the_words_of_the_module_and_of_the_rule() -> None:
+    def asks_nothing(case: Case) -> Answer:
+        """Let every mail by."""
+        return not_mine("never")
+
+    page = rules_doc.page([Rule(name="asks_nothing", chapter="15.99", ask=cast("Any", asks_nothing))])
+    assert "| 0 | [asks_nothing](#asks_nothing) | 15.99 |" in page
+    assert page.endswith(
+        "## asks_nothing\n\ndocs/rules.md says what the rules' docstrings say.\n\nLet every mail by.\n"
+    )

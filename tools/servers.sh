@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# servers.sh: install the real servers and tracers that tests marked `server` use, where one is missing.
+set -euo pipefail
+
+# program (or file) to look for, Debian package that brings it
+needed=(
+    "/usr/lib/dovecot/imap dovecot-imapd" "/usr/lib/dovecot/pop3 dovecot-pop3d" "/usr/lib/dovecot/lmtp dovecot-lmtpd"
+    "pg_ctlcluster postgresql" "swaks swaks" "strace strace"
+)
+missing=()
+for pair in "${needed[@]}"; do
+    read -r program package <<<"$pair"
+    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || { echo "servers: all there"; exit 0; }
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "servers: missing: ${missing[*]}. Tests that need them are skipped. On Debian, as root: make servers" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+# The packages must not start services: each test starts its own server on its own port.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod +x "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+echo "servers: installed ${missing[*]}"
