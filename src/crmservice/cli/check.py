@@ -1,0 +1,168 @@
+"""``crmservice check``: every fault and risk of the configuration, with advice (SPEC chapters 2, 7 and 11)."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+
+import typer
+
+from crmservice.cli import exits
+from crmservice.cli.probing import Tried, try_sources
+from crmservice.cli.words import _
+from crmservice.config import Box, Fault, box_files, load_boxes, load_settings, microsoft_oauth, oauth_path
+
+SAFE_PYTHON = (3, 11, 15)
+"""Older ones have faults in TLS, XML and mail reading that strangers can use."""
+
+Level = Literal["fault", "warning", "risk", "unreachable", "fine"]
+
+
+class Finding(NamedTuple):
+    """One line of the report. ``where``: a file, with line and key, or a box."""
+
+    level: Level
+    where: str
+    message: str
+    advice: str = ""
+
+
+def check(
+    ctx: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help=_("Contact no server."))] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=_("Print one JSON list."))] = False,
+) -> None:
+    """Name every fault and risk of the configuration, and try to sign in to every source.
+
+    Nothing is read from a mailbox and nothing is changed. Exit code 0 when all is fine (risks are named),
+    75 when a server could not be reached, 78 when a file must be corrected.
+
+    Example:  crmservice --home /var/lib/crmservice check
+    """
+    findings = findings_of(ctx.obj.home, offline=offline)
+    if as_json:
+        print(json.dumps([finding._asdict() for finding in findings], ensure_ascii=False))
+    else:
+        for finding in findings:
+            print(_line(finding))
+    raise typer.Exit(exit_code(findings))
+
+
+def findings_of(home: Path, *, offline: bool) -> list[Finding]:
+    """Everything there is to say about a home folder."""
+    settings = load_settings(home, os.environ)
+    boxes = load_boxes(home, settings.settings, os.environ)
+    found = [_of_fault("fault", fault) for fault in (*settings.faults, *boxes.faults)]
+    found += [_of_fault("warning", fault) for fault in (*settings.warnings, *boxes.warnings)]
+    if not boxes.boxes and not boxes.faults:
+        found.append(Finding("fault", str(home), _("holds no technology box"), _("run crmservice init")))
+    found += _oauth(home, boxes.boxes)
+    found += _of_machine()
+    found += _readable_files(home, boxes.boxes)
+    for box in boxes.boxes:
+        found += risks(box)
+        if not offline:
+            found += [_of_try(box, tried) for tried in try_sources(box)]
+    return found
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """The exit code that the worst finding asks for."""
+    levels = {finding.level for finding in findings}
+    if "fault" in levels:
+        return exits.BAD_CONFIGURATION
+    return exits.TRY_LATER if "unreachable" in levels else exits.DONE
+
+
+def risks(box: Box) -> Iterator[Finding]:
+    """What works, but may go wrong, or lets a stranger do more than he should."""
+    yield from _plain_passwords(box)
+    yield from _unprotected(box)
+    if not box.authserv_ids:
+        message = _(
+            "has no authservId: anybody may write mail in a colleague's name, and it makes tasks and sets scopes"
+        )
+        yield Finding("risk", box.name, message, _("name the server whose Authentication-Results are to be believed"))
+    if not box.error_to or box.smtp is None:
+        message = _("has no errorTo with smtpServer: nobody is told when something is wrong")
+        yield Finding("risk", box.name, message, _("give errorTo, errorFrom and smtpServer"))
+    if len(_mailbox_readers(box)) > 1:
+        message = _("is read in more than one way: {readers}").format(readers=", ".join(_mailbox_readers(box)))
+        yield Finding("risk", box.name, message, _("two readers of one mailbox file mail twice; keep one"))
+
+
+def _plain_passwords(box: Box) -> Iterator[Finding]:
+    logins = {"pop3Password": box.pop3_login, "imapPassword": box.imap_login, "smtpPassword": box.smtp_login}
+    for key, login in logins.items():
+        if login and login.password and login.password.origin == "plain":
+            message = _("{key} stands in the file itself").format(key=key)
+            yield Finding("risk", box.name, message, _("write env:NAME or file:PATH in its place"))
+
+
+def _unprotected(box: Box) -> Iterator[Finding]:
+    if box.allow_insecure:
+        message = _("has allowInsecure=true: passwords and mail may go over the line in the clear")
+        yield Finding("risk", box.name, message, _("remove it as soon as the server speaks TLS"))
+
+
+def _mailbox_readers(box: Box) -> list[str]:
+    """The keys that seem to read the same mailbox: the same login name, or the box's address."""
+    readers = {"pop3Url": box.pop3_login, "imapUrl": box.imap_login}
+    names = {key: login.name.lower() for key, login in readers.items() if login}
+    if box.graph_mailbox:
+        names["graphMailbox"] = box.graph_mailbox
+    same = [key for key, name in names.items() if list(names.values()).count(name) > 1]
+    inbox = box.imap_folder.upper() == "INBOX"
+    return [key for key in same if inbox or key != "imapUrl"]
+
+
+def _oauth(home: Path, boxes: Iterable[Box]) -> Iterator[Finding]:
+    """Faults of each MicrosoftOAuth.json that is there: calendars use it even where no box does."""
+    roots = dict.fromkeys([home, *(box.root_path for box in boxes)])
+    for path in dict.fromkeys(oauth_path(root, home) for root in roots):
+        if path.is_file():
+            _found, faults = microsoft_oauth(path.parent.parent, home, os.environ)
+            yield from (_of_fault("fault", fault) for fault in faults)
+
+
+def _of_machine() -> Iterator[Finding]:
+    if sys.version_info[:3] < SAFE_PYTHON:
+        running = ".".join(map(str, sys.version_info[:3]))
+        message = _("Python {running} has known faults in TLS, XML and mail reading").format(running=running)
+        yield Finding("risk", sys.executable, message, _("use Python 3.11.15 or newer"))
+
+
+def _readable_files(home: Path, boxes: Iterable[Box]) -> Iterator[Finding]:
+    """Configuration files that others on this machine may read (POSIX modes alone)."""
+    if os.name != "posix" or not home.is_dir():
+        return
+    oauth = {oauth_path(box.root_path, home) for box in boxes} | {home / "Config" / "MicrosoftOAuth.json"}
+    for path in [*box_files(home), home / "crmservice.toml", *sorted(oauth)]:
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o007:
+            message = _("can be read by everybody on this machine")
+            yield Finding("risk", str(path), message, f"chmod 600 {path}")
+
+
+def _of_fault(level: Level, fault: Fault) -> Finding:
+    where = f"{fault.file}:{fault.line}" if fault.line else str(fault.file)
+    return Finding(level, f"{where} {fault.key}".rstrip(), fault.message, fault.advice)
+
+
+def _of_try(box: Box, tried: Tried) -> Finding:
+    where = f"{box.name} {tried.source}"
+    if not tried.problem:
+        return Finding("fine", where, _("answers, and lets us in"))
+    return Finding("fault" if tried.permanent else "unreachable", where, tried.problem)
+
+
+def _line(finding: Finding) -> str:
+    words = {
+        "fault": _("FAULT"), "warning": _("WARNING"), "risk": _("RISK"), "unreachable": _("NOT REACHED"), "fine": _("OK"),
+    }  # fmt: skip
+    advice = f"\n    → {finding.advice}" if finding.advice else ""
+    return f"{words[finding.level]}  {finding.where}: {finding.message}{advice}"

@@ -1,0 +1,40 @@
+"""Trying each source of a box, for ``init`` and ``check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from crmservice.config import Box
+from crmservice.errors import CrmServiceError
+from crmservice.sources import Probing, Token, open_sources
+from crmservice.tls import Timeouts
+
+WAITS = Timeouts(connect=10, read=15, session=30)
+"""Shorter than in service: a person waits."""
+
+
+class Tried(NamedTuple):
+    """How a source answered; ``problem`` is empty where it did."""
+
+    source: str
+    problem: str = ""
+    permanent: bool = False
+
+
+def try_sources(box: Box, token: Token | None = None, timeouts: Timeouts = WAITS) -> Iterator[Tried]:
+    """Sign in to each source of the box; nothing is read or deleted."""
+    try:
+        sources = open_sources(box, timeouts, token)
+    except OSError as error:
+        yield Tried("tlsCaFile", f"{box.tls_ca_file} holds no certificates ({error.strerror or error})", permanent=True)
+        return
+    for source in sources:
+        try:
+            if isinstance(source, Probing):
+                source.probe()
+            yield Tried(source.name)
+        except CrmServiceError as error:
+            yield Tried(source.name, str(error), error.permanent)
+        finally:
+            source.close()

@@ -1,0 +1,219 @@
+"""crmservice.toml and CRMSERVICE_<KEY> -> Settings, with every fault at once (SPEC chapter 2)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import tzlocal
+
+from crmservice.config import parse
+from crmservice.config.values import Fault, Retention, Settings
+
+NAME = "crmservice.toml"
+MAX_FILE_BYTES = 1024 * 1024
+PREFIX = "CRMSERVICE_"
+_RESERVED = {"CRMSERVICE_HOME"}
+
+_days = parse.integer(1, 36_500)
+
+
+def _url(value: str) -> str:
+    """``https://crm.firma.cz``, without a trailing slash."""
+    parts = urlsplit(parse.text(value))
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        msg = "is no http or https URL"
+        raise ValueError(msg)
+    return value.rstrip("/")
+
+
+def _database(value: str) -> str:
+    """A database's URL; the text never goes into a message, it may hold a password."""
+    if not value.startswith(("postgresql://", "postgres://", "sqlite:///")):
+        msg = "must begin with postgresql:// or sqlite:///"
+        raise ValueError(msg)
+    return parse.text(value)
+
+
+KEYS: dict[str, Callable[[str], Any]] = {
+    "database": _database,
+    "language": parse.choice("cs", "en"),
+    "time_zone": parse.zone,
+    "public_url": _url,
+    "web": parse.listen,
+    "trusted_proxies": parse.network,
+    "retention.backups": _days,
+    "retention.unfiled": _days,
+    "retention.personal": _days,
+    "calendar_series": parse.choice("keep", "start"),
+    "calendar_conflicts": parse.choice("organizer", "ours", "newest"),
+}
+"""Every key of crmservice.toml but ``[keywords]``, whose names are those of mail.keywords."""
+
+_MANY = {"trusted_proxies"}
+_TABLES = {"retention", "keywords"}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsResult:
+    """The settings; a key with a fault keeps its default."""
+
+    settings: Settings
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What is known while a file and the environment are read."""
+
+    file: Path
+    lines: list[str] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+    keywords: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+
+    def line(self, key: str) -> int:
+        """The line where the key is set, or 0."""
+        word = re.compile(rf'\s*["\']?{re.escape(key.rpartition(".")[2])}["\']?\s*=')
+        return next((number for number, text in enumerate(self.lines, 1) if word.match(text)), 0)
+
+    def fault(self, key: str, message: str, advice: str = "") -> None:
+        """The key can't be used because of this."""
+        self.faults.append(Fault(self.file, self.line(key), key, message, advice))
+
+
+def system_zone() -> ZoneInfo:
+    """The machine's time zone; UTC where it has none that can be known."""
+    try:
+        return tzlocal.get_localzone()
+    except (LookupError, OSError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def load_settings(home: Path, environ: Mapping[str, str]) -> SettingsResult:
+    """The home folder's settings; the environment wins over the file. Never raises."""
+    reading = _Reading(home / NAME)
+    _take_file(reading, home, environ)
+    _take_environment(reading, home, environ)
+    return SettingsResult(_settings(home, reading), tuple(reading.faults), tuple(reading.warnings))
+
+
+def _take_file(reading: _Reading, home: Path, environ: Mapping[str, str]) -> None:
+    found = _read_toml(reading)
+    for key, value in found.items():
+        if key == "keywords" and isinstance(value, dict):
+            _take_keywords(reading, value)
+        elif key == "retention" and isinstance(value, dict):
+            for name, days in value.items():
+                _take(reading, f"retention.{name}", days, home, environ)
+        else:
+            _take(reading, key, value, home, environ)
+
+
+def _read_toml(reading: _Reading) -> dict[str, Any]:
+    try:
+        with reading.file.open("rb") as stream:
+            text = stream.read(MAX_FILE_BYTES).decode("utf-8-sig")
+        reading.lines = text.splitlines()
+        return tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        reading.fault("", f"can't be read: {error.strerror}", "check its owner and mode")
+    except UnicodeDecodeError:
+        reading.fault("", "is not UTF-8", "save it as UTF-8")
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r" \(at line (\d+), column \d+\)", str(error))
+        line = int(at[1]) if at else len(reading.lines)
+        message = f"is no TOML: {str(error).partition(' (at ')[0]}"
+        reading.faults.append(Fault(reading.file, line, "", message, "mend it at this line"))
+    return {}
+
+
+def _take(reading: _Reading, key: str, value: object, home: Path, environ: Mapping[str, str]) -> None:
+    if key not in KEYS:
+        _unknown(reading, key)
+        return
+    try:
+        reading.values[key] = _parsed(key, value, home, environ)
+    except ValueError as error:
+        reading.fault(key, str(error), "see docs/configuration.md")
+
+
+def _unknown(reading: _Reading, key: str) -> None:
+    guess = parse.nearest(key, {*KEYS, *_TABLES})
+    advice = f"did you mean {guess}?" if guess else "remove it"
+    reading.warnings.append(Fault(reading.file, reading.line(key), key, "is no known key and is ignored", advice))
+
+
+def _parsed(key: str, value: object, home: Path, environ: Mapping[str, str]) -> object:
+    if key in _MANY:
+        return tuple(KEYS[key](text) for text in _texts(value))
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        msg = "is neither a text nor a number"
+        raise ValueError(msg)
+    text = str(value).strip()
+    if key == "database":
+        text = parse.secret(text, home, environ).reveal()
+    return KEYS[key](text)
+
+
+def _texts(value: object) -> list[str]:
+    """A list of texts; a single text counts, split at commas (the environment knows no lists)."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        msg = "is no list of texts"
+        raise ValueError(msg)
+    return [one.strip() for one in value if one.strip()]
+
+
+def _take_keywords(reading: _Reading, table: Mapping[str, object]) -> None:
+    for name, value in table.items():
+        try:
+            reading.keywords[name] = tuple(_texts(value))
+        except ValueError as error:
+            reading.fault(f"keywords.{name}", str(error), 'write ["word", "another word"]')
+
+
+def _take_environment(reading: _Reading, home: Path, environ: Mapping[str, str]) -> None:
+    names = {PREFIX + key.replace(".", "_").upper(): key for key in KEYS}
+    outside = replace(reading, file=Path("environment"), lines=[])
+    for name, value in environ.items():
+        if name in names and value.strip():
+            _take_variable(outside, names[name], name, (home, environ))
+        elif name.startswith(f"{PREFIX}KEYWORDS_"):
+            _take_keywords(outside, {name.removeprefix(f"{PREFIX}KEYWORDS_").lower(): value})
+        elif name.startswith(PREFIX) and name not in _RESERVED and name not in names:
+            _misspelt_variable(outside, name, names)
+
+
+def _take_variable(reading: _Reading, key: str, name: str, where: tuple[Path, Mapping[str, str]]) -> None:
+    home, environ = where
+    try:
+        reading.values[key] = _parsed(key, environ[name], home, environ)
+    except ValueError as error:
+        reading.faults.append(Fault(reading.file, 0, name, str(error), "see docs/configuration.md"))
+
+
+def _misspelt_variable(reading: _Reading, name: str, names: Iterable[str]) -> None:
+    """Only what is nearly a key's name is named: others may be a box's own ``env:`` secrets."""
+    guess = parse.nearest(name, names, cutoff=0.9)
+    if guess:
+        message = "is no known key and is ignored"
+        reading.warnings.append(Fault(reading.file, 0, name, message, f"did you mean {guess}?"))
+
+
+def _settings(home: Path, reading: _Reading) -> Settings:
+    values = dict(reading.values)
+    zone = values.pop("time_zone", None) or system_zone()
+    days = {name.partition(".")[2]: values.pop(name) for name in list(values) if name.startswith("retention.")}
+    return Settings(home=home, zone=zone, retention=Retention(**days), keywords=dict(reading.keywords), **values)
