@@ -1,0 +1,121 @@
+"""Where mail comes from: one file for each kind, all with the same four methods (SPEC chapter 3).
+
+A round: ``fetch`` yields up to 50 messages, the caller makes each durable, ``confirm`` deletes exactly those
+that are, and again until ``fetch`` yields nothing. A source offers a message once until it is closed, so that
+one whose deletion fails never makes the round endless; after ``close`` the same object begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from crmservice.errors import CrmServiceError
+from crmservice.tls import Timeouts, tls_context
+
+if TYPE_CHECKING:
+    from crmservice.config import Box
+
+BATCH = 50
+"""Messages a round: what a lost QUIT brings back (POP3 deletes at QUIT alone, RFC 1939 section 6)."""
+
+MAX_HEADER_BYTES = 256 * 1024
+"""What is kept of a message that is too large: enough for any header block."""
+
+Token = Callable[[], str]
+"""Gives an OAuth2 access token for the mailbox; raises CrmServiceError."""
+
+Known = Callable[[str], bool]
+"""Whether a source id needs no reading (a message set aside for its size, which stays on the server)."""
+
+
+class SourceError(CrmServiceError):
+    """A source could not be read; the text says which, why, and what to do. It never holds a secret."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A message as it lay in its source, byte for byte.
+
+    ``oversize``: it is larger than allowed; ``data`` is its header block alone (at most MAX_HEADER_BYTES),
+    and it must not be confirmed. ``size``: bytes as far as known (announced, or read).
+    """
+
+    source_id: str
+    data: bytes = field(repr=False)
+    oversize: bool = False
+    size: int = 0
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A place that messages are taken from. Not thread-safe: one object, one thread.
+
+    ``name``: ``pop3``, ``imap``, ``emlDir``. ``remote``: the box's daily pause holds for it.
+    ``faults``: what the last ``fetch`` or ``confirm`` left aside and why, for the log; each is no reason to stop.
+    """
+
+    name: str
+    remote: bool
+    faults: list[str]
+
+    def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
+        """Up to ``batch`` messages not offered yet and not known, in the source's order.
+
+        ``limit_bytes`` is a hard cap whatever size is announced. Raises SourceError; what was yielded before
+        may still be confirmed.
+        """
+        ...
+
+    def confirm(self, source_ids: Sequence[str]) -> Sequence[str]:
+        """Delete exactly these; those whose deletion is certain are returned. Raises SourceError."""
+        ...
+
+    def close(self) -> None:
+        """End the session without deleting anything more, and forget what was offered. Never raises."""
+        ...
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """A source that can be tried without reading mail."""
+
+    def probe(self) -> None:
+        """Sign in and look; nothing is read or deleted. Raises SourceError."""
+        ...
+
+
+def header_of(data: bytes) -> bytes:
+    """The header block of a message, its blank line included, at most MAX_HEADER_BYTES."""
+    head = data[:MAX_HEADER_BYTES]
+    ends = [(at, len(mark)) for mark in (b"\r\n\r\n", b"\n\n") if (at := head.find(mark)) >= 0]
+    if not ends:
+        return head
+    at, length = min(ends)
+    return head[: at + length]
+
+
+def open_sources(box: Box, timeouts: Timeouts | None = None, token: Token | None = None) -> tuple[Source, ...]:
+    """The box's sources by its keys, none of them contacted yet: the order is the order of reading.
+
+    ``token`` is asked for an access token whenever a login uses OAuth2.
+    """
+    from crmservice.sources.eml_folder import EmlFolder
+    from crmservice.sources.imap import ImapSource
+    from crmservice.sources.pop3 import Pop3Source
+
+    waits = timeouts or Timeouts()
+    sources: list[Source] = []
+    if box.eml_dir is not None:
+        sources.append(EmlFolder(box.eml_dir))
+    if box.pop3 is not None and box.pop3_login is not None:
+        sources.append(Pop3Source(box.pop3, box.pop3_login, tls_context(box.tls_ca_file), waits, token))
+    if box.imap is not None and box.imap_login is not None:
+        context = tls_context(box.tls_ca_file)
+        sources.append(ImapSource(box.imap, box.imap_login, context, waits, token, folder=box.imap_folder))
+    return tuple(sources)

@@ -1,0 +1,157 @@
+"""emlDir: a folder of ``.eml`` files to import (manual chapter 6; TRUST B37)."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from crmservice.sources import BATCH, MAX_HEADER_BYTES, Fetched, Known, SourceError, header_of
+
+LOOK_AGAIN_SECONDS = 0.2
+# Neither a link nor a FIFO can hold the service up or lead it elsewhere; Windows has neither flag.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class _Look(NamedTuple):
+    """What must stay the same from look to look, and until the deletion."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+
+def _look(status: os.stat_result) -> _Look:
+    return _Look(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class EmlFolder:
+    """The regular ``*.eml`` files of one folder, any case, in the order of their names; no subfolders."""
+
+    name = "emlDir"
+    remote = False
+
+    def __init__(self, folder: Path, sleep: Callable[[float], object] = time.sleep) -> None:
+        self.folder = folder
+        self.faults: list[str] = []
+        self._sleep = sleep
+        self._queue: list[tuple[str, _Look]] = []
+        self._offered: set[str] = set()
+        self._read: dict[str, tuple[str, _Look]] = {}
+
+    def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
+        """Messages of the folder; see Source. The source id is the file's name."""
+        self.faults = []
+        if not self._queue:
+            self._queue = self._settled()
+        given = 0
+        while self._queue and given < batch:
+            name, look = self._queue.pop(0)
+            source_id = _id_of(name)
+            self._offered.add(source_id)
+            found = None if known(source_id) else self._take(name, look, limit_bytes)
+            if found is not None:
+                self._read[source_id] = (name, look)
+                given += 1
+                yield found
+
+    def confirm(self, source_ids: Sequence[str]) -> Sequence[str]:
+        """Delete these files if they are still those that were read."""
+        return [source_id for source_id in source_ids if self._delete(source_id)]
+
+    def close(self) -> None:
+        """Forget the folder's state."""
+        self._queue.clear()
+        self._offered.clear()
+        self._read.clear()
+
+    def probe(self) -> None:
+        """Look whether the folder can be read and written in. Raises SourceError."""
+        self._files()
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            message = f"the service may not delete in the import folder {self.folder}; give it write access"
+            raise SourceError(message, permanent=True)
+
+    def _settled(self) -> list[tuple[str, _Look]]:
+        """The files that stayed as they were for 200 ms; one wait for the whole folder."""
+        first = self._files()
+        if not first:
+            return []
+        self._sleep(LOOK_AGAIN_SECONDS)
+        self.faults = []
+        second = self._files()
+        for name in second:
+            if first.get(name, second[name]) != second[name]:
+                self._fault(name, "is still being written; it is read in the next cycle")
+        return [(name, look) for name, look in sorted(second.items()) if first.get(name) == look]
+
+    def _files(self) -> dict[str, _Look]:
+        try:
+            with os.scandir(self.folder) as entries:
+                found = [entry for entry in entries if entry.name.lower().endswith(".eml")]
+        except OSError as error:
+            message = f"the import folder {self.folder} can't be read ({error.strerror}); make it, or correct emlDir"
+            raise SourceError(message, permanent=True) from None
+        files = {}
+        for entry in found:
+            look = self._status(entry.name)
+            if look is not None and _id_of(entry.name) not in self._offered:
+                files[entry.name] = look
+        return files
+
+    def _status(self, name: str) -> _Look | None:
+        try:
+            status = (self.folder / name).lstat()
+        except OSError:
+            return None  # gone since it was listed
+        if not stat.S_ISREG(status.st_mode):
+            self._fault(name, "is no regular file and is left alone")
+            return None
+        if status.st_size == 0:
+            self._fault(name, "is empty and is left alone")
+            return None
+        return _look(status)
+
+    def _take(self, name: str, look: _Look, limit_bytes: int) -> Fetched | None:
+        try:
+            descriptor = os.open(self.folder / name, _FLAGS)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._fault(name, f"can't be read ({error.strerror}); check its owner and mode")
+            return None
+        with os.fdopen(descriptor, "rb") as stream:
+            if _look(os.fstat(stream.fileno())) != look:
+                return None
+            oversize = look.size > limit_bytes
+            data = stream.read(MAX_HEADER_BYTES if oversize else limit_bytes + 1)
+            if _look(os.fstat(stream.fileno())) != look:
+                return None
+        return Fetched(_id_of(name), header_of(data) if oversize else data, oversize, look.size)
+
+    def _delete(self, source_id: str) -> bool:
+        name, look = self._read.get(source_id, ("", None))
+        path = self.folder / name
+        try:
+            if look is None or _look(path.lstat()) != look:
+                self._fault(source_id, "has changed since it was read and is left alone")
+                return False
+            path.unlink()
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            self._fault(source_id, f"can't be deleted ({error.strerror}); the service needs to write in the folder")
+            return False
+        return True
+
+    def _fault(self, name: str, message: str) -> None:
+        self.faults.append(f"{_id_of(name)}: {message}")
+
+
+def _id_of(name: str) -> str:
+    """The name as text that any database takes: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,0 +1,332 @@
+"""IMAP (RFC 9051, RFC 3501) by IMAPClient, within bounds and without trust in the server (TRUST M6, B30, C10).
+
+Mail is looked at with BODY.PEEK and never marked as seen; what is deleted is named by UID (RFC 4315).
+"""
+
+from __future__ import annotations
+
+import imaplib
+import ssl
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from crmservice.config import Endpoint, Login
+from crmservice.errors import CrmServiceError
+from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of
+from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient
+from crmservice.tls import Timeouts, explain
+
+WINDOW = 500
+"""Messages whose UIDs are asked for at once: the answer stays a short line however full the mailbox is."""
+
+GROUP_BYTES = 4 * 1024 * 1024
+"""Small messages are fetched together up to this announced size; a larger one comes alone."""
+
+MAX_BROKEN = 3
+
+_TROUBLE = (IMAPClientError, imaplib.IMAP4.error, OSError, ValueError, LookupError, TypeError, AttributeError)
+
+
+class ImapSource:
+    """One folder of an IMAP mailbox. The source id is ``UIDVALIDITY:UID``."""
+
+    name = "imap"
+    remote = True
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        login: Login,
+        context: ssl.SSLContext,
+        timeouts: Timeouts,
+        token: Token | None = None,
+        *,
+        folder: str = "INBOX",
+    ) -> None:
+        self.endpoint, self.login, self.folder = endpoint, login, folder
+        self.faults: list[str] = []
+        self._context, self._timeouts, self._token = context, timeouts, token
+        self._client: BoundedClient | None = None
+        self._validity = 0
+        self._next_number = 1
+        self._count = 0
+        self._uids: list[int] = []
+        self._sizes: dict[int, int] = {}
+        self._offered: set[str] = set()
+        self._singly = False
+        self._secrets: list[str] = []
+
+    def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
+        """Messages of the folder; see Source."""
+        self.faults = []
+        given = broken = 0
+        while given < batch:
+            try:
+                group = self._group(known, batch - given, limit_bytes)
+                if not group:
+                    return
+                found = self._read(group, limit_bytes)
+            except _TROUBLE as error:
+                broken += 1
+                trouble = self._trouble("reading", error)
+                if trouble.permanent or broken >= MAX_BROKEN:
+                    raise trouble from None
+                self.faults.append(str(trouble))
+                continue
+            given += len(found)
+            yield from found
+
+    def confirm(self, source_ids: Sequence[str]) -> Sequence[str]:
+        """UID EXPUNGE exactly these (RFC 4315); UIDVALIDITY is looked at again before."""
+        if not source_ids:
+            return []
+        try:
+            client = self._session()
+            self._select(client)
+            uids = [uid for source_id in source_ids if (uid := self._uid_of(source_id))]
+            if not uids:
+                return []
+            self._delete(client, uids)
+            left = set(self._search(client, ["UID", ",".join(map(str, uids))]))
+        except _TROUBLE as error:
+            raise self._trouble("deleting", error) from None
+        return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
+
+    def wait(self, seconds: float) -> bool:
+        """Whether mail arrived within this time (IDLE, RFC 2177); without IDLE it is False at once."""
+        try:
+            client = self._session()
+            if not client.has_capability("IDLE"):
+                return False
+            client.bounded.allowance = SLACK_BYTES
+            client.idle()
+            heard = client.bounded.hears_of_mail(seconds)
+            client.idle_done()
+            self._select(client)
+        except _TROUBLE as error:
+            raise self._trouble("waiting for mail", error) from None
+        return heard
+
+    def close(self) -> None:
+        """End the session without deleting anything more."""
+        self._offered.clear()
+        self._begin()
+        client, self._client = self._client, None
+        if client is None:
+            return
+        try:
+            client.bounded.allowance = SLACK_BYTES
+            client.logout()
+        except _TROUBLE:
+            _shut(client)
+
+    def probe(self) -> None:
+        """Sign in and open the folder. Raises SourceError."""
+        self._session()
+        self.close()
+
+    # Reading
+
+    def _group(self, known: Known, most: int, limit: int) -> dict[int, int]:
+        """The next messages to fetch in one command: UID and announced size, at least one unless there is none."""
+        client = self._session()
+        group: dict[int, int] = {}
+        while len(group) < most:
+            if not self._uids and not self._more(client, known):
+                break
+            uid = self._uids[0]
+            size = self._sizes.get(uid, 0)
+            if group and (self._singly or sum(group.values()) + size > min(GROUP_BYTES, limit)):
+                break
+            group[uid] = size
+            self._offered.add(self._id(self._uids.pop(0)))
+        return group
+
+    def _more(self, client: BoundedClient, known: Known) -> bool:
+        """Ask for the UIDs of the next windows until one holds something to read."""
+        while not self._uids and self._next_number <= self._count:
+            last = min(self._next_number + WINDOW - 1, self._count)
+            uids = self._search(client, [f"{self._next_number}:{last}"])
+            self._next_number = last + 1
+            fresh = [uid for uid in uids if self._id(uid) not in self._offered and not known(self._id(uid))]
+            if fresh:
+                self._sizes = self._announced(client, fresh)
+            self._uids = [uid for uid in fresh if uid in self._sizes]
+        return bool(self._uids)
+
+    def _announced(self, client: BoundedClient, uids: list[int]) -> dict[int, int]:
+        """What the server says of the sizes: good enough to group small messages, for nothing else."""
+        client.bounded.allowance = SLACK_BYTES
+        answer = client.fetch(uids, ["RFC822.SIZE"])
+        sizes = {uid: answer[uid].get(b"RFC822.SIZE") for uid in uids if uid in answer}
+        return {uid: size if isinstance(size, int) and size >= 0 else GROUP_BYTES for uid, size in sizes.items()}
+
+    def _read(self, group: dict[int, int], limit: int) -> list[Fetched]:
+        client = self._session()
+        client.bounded.allowance = min(sum(group.values()), len(group) * (limit + 1)) + SLACK_BYTES
+        if len(group) == 1:
+            client.bounded.allowance = limit + SLACK_BYTES
+        try:
+            answer = client.fetch(list(group), [f"BODY.PEEK[]<0.{limit + 1}>"])
+        except _TROUBLE:
+            if len(group) > 1:
+                # A server that lies about one size must not cost the others of the group: one by one then.
+                self._offered -= {self._id(uid) for uid in group}
+                self._singly = True
+            raise
+        return [found for uid in group if (found := self._fetched(uid, answer.get(uid), limit)) is not None]
+
+    def _fetched(self, uid: int, items: dict[bytes, Any] | None, limit: int) -> Fetched | None:
+        if items is None:
+            return None  # deleted by somebody else meanwhile
+        data = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
+        if not isinstance(data, bytes):
+            self.faults.append(f"message {self._id(uid)}: the server gave no text of it; it is left there")
+            return None
+        size = max(len(data), self._sizes.get(uid, 0))
+        if len(data) > limit:
+            return Fetched(self._id(uid), header_of(data), oversize=True, size=size)
+        return Fetched(self._id(uid), data, size=len(data))
+
+    def _search(self, client: BoundedClient, criteria: list[str]) -> list[int]:
+        client.bounded.allowance = SLACK_BYTES
+        return sorted(uid for uid in client.search(criteria) if isinstance(uid, int) and uid > 0)
+
+    # Deleting
+
+    def _delete(self, client: BoundedClient, uids: list[int]) -> None:
+        client.bounded.allowance = SLACK_BYTES
+        if client.has_capability("UIDPLUS"):
+            client.add_flags(uids, [b"\\Deleted"], silent=True)
+            client.uid_expunge(uids)
+            return
+        others = set(self._search(client, ["DELETED"])) - set(uids)
+        client.add_flags(uids, [b"\\Deleted"], silent=True)
+        if others:
+            self.faults.append(
+                f"the server knows no UIDPLUS and {len(others)} other messages are marked as deleted: ours are marked"
+                " and stay until those are gone; expunge them, or let nobody else use the mailbox"
+            )
+            return
+        client.bounded.allowance = SLACK_BYTES
+        client.expunge()
+
+    def _uid_of(self, source_id: str) -> int:
+        """The UID if the id is of this mailbox's present life, else 0 with a fault noted."""
+        validity, _, uid = source_id.partition(":")
+        if validity == str(self._validity) and uid.isascii() and uid.isdigit():
+            return int(uid)
+        self.faults.append(f"message {source_id}: the server numbers its messages anew (UIDVALIDITY); it is read again")
+        return 0
+
+    # The session
+
+    def _session(self) -> BoundedClient:
+        if self._client is not None:
+            return self._client
+        try:
+            client = BoundedClient(self.endpoint, self._context, self._timeouts)
+            self._client = client
+            client.secure()
+            self._sign_in(client)
+        except CrmServiceError:
+            self._drop()
+            raise
+        except _TROUBLE as error:
+            raise self._trouble("signing in", error) from None
+        try:
+            self._select(client)
+        except _TROUBLE as error:
+            raise self._trouble(f"opening the folder {self.folder!r} of", error) from None
+        return client
+
+    def _sign_in(self, client: BoundedClient) -> None:
+        client.bounded.allowance = SLACK_BYTES
+        if self.login.oauth:
+            self._xoauth2(client)
+            return
+        password = self.login.password.reveal() if self.login.password else ""
+        self._secrets = [password]
+        if client.has_capability("AUTH=PLAIN"):
+            client.plain_login(self.login.name, password)
+        elif client.has_capability("LOGINDISABLED"):
+            msg = "takes no password on this connection; use port 993"
+            raise SourceError(self._words("signing in", f"it {msg}"), permanent=True)
+        else:
+            client.login(self.login.name, password)
+
+    def _xoauth2(self, client: BoundedClient) -> None:
+        if self._token is None:
+            msg = f"IMAP, signing in {self.login.name}: no token can be had; check Config/MicrosoftOAuth.json"
+            raise SourceError(msg, permanent=True)
+        token = self._token()
+        self._secrets = [token]
+        # The second answer is empty: a server that explains its refusal must not get the token again (CALENDAR A9).
+        answers = iter([f"user={self.login.name}\1auth=Bearer {token}\1\1".encode()])
+        client.sasl_login("XOAUTH2", lambda _challenge: next(answers, b""))
+
+    def _select(self, client: BoundedClient) -> None:
+        """Open the folder; without UIDVALIDITY its numbers mean nothing."""
+        client.bounded.allowance = SLACK_BYTES
+        answer = client.select_folder(self.folder)
+        validity = answer.get(b"UIDVALIDITY")
+        if not isinstance(validity, int) or validity <= 0:
+            msg = "the server names no UIDVALIDITY"
+            raise IMAPClientAbortError(msg)
+        self._validity = validity
+        self._begin()
+        self._count = int(answer.get(b"EXISTS", 0))
+
+    def _begin(self) -> None:
+        """Look at the folder from its first message on; what was offered is passed over."""
+        self._uids, self._sizes, self._next_number = [], {}, 1
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        self._begin()
+        if client is not None:
+            _shut(client)
+
+    def _id(self, uid: int) -> str:
+        return f"{self._validity}:{uid}"
+
+    def _trouble(self, doing: str, error: Exception) -> SourceError:
+        """What went wrong, without secrets; the session is gone."""
+        self._drop()
+        if isinstance(error, LoginError):
+            said = self._clean(error)
+            permanent = not any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]"))
+            return SourceError(self._words(doing, f"it says {said!r}{self._advice()}"), permanent=permanent)
+        if isinstance(error, OSError):
+            why, permanent = explain(error)
+            return SourceError(self._words(doing, why), permanent=permanent)
+        permanent = isinstance(error, UnicodeError) or "[NONEXISTENT]" in str(error).upper()
+        return SourceError(self._words(doing, self._clean(error)), permanent=permanent)
+
+    def _words(self, doing: str, why: str) -> str:
+        return f"IMAP, {doing} {self.login.name} at {self.endpoint.host}:{self.endpoint.port}: {why}"
+
+    def _advice(self) -> str:
+        if self.login.oauth:
+            return (
+                "; check IMAP.AccessAsApp, Add-MailboxPermission, and that New-ServicePrincipal was given the object id"
+                " of the enterprise application"
+            )
+        return "; check imapName and imapPassword"
+
+    def _clean(self, error: Exception) -> str:
+        """The server's text for people: printable, no secret that it repeats, no more than a line."""
+        text = str(error).removeprefix("b'").removesuffix("'")
+        for secret in self._secrets:
+            text = text.replace(secret, "***") if secret else text
+        return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
+
+
+def _shut(client: BoundedClient) -> None:
+    """Close the connection, whatever state it is in."""
+    try:
+        client.shutdown()
+    except _TROUBLE:
+        client.bounded.sock.close()

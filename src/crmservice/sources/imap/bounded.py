@@ -1,0 +1,151 @@
+"""imaplib and IMAPClient with every read bounded in bytes and time (TRUST M6, B30)."""
+
+from __future__ import annotations
+
+import imaplib
+import select
+import socket
+import ssl
+import time
+from io import BufferedReader
+
+from imapclient import IMAPClient, SocketTimeout
+from imapclient.exceptions import IMAPClientAbortError
+
+from crmservice.config import Endpoint
+from crmservice.tls import Timeouts, connect
+
+SLACK_BYTES = 1024 * 1024
+"""What an answer may hold beside the messages."""
+
+MAX_LINE_BYTES = 1024 * 1024
+
+
+class Bounded(imaplib.IMAP4):
+    """imaplib with every read bounded in bytes and time: a literal of 3 GB is refused before it is read.
+
+    ``allowance``: bytes that the answer to the present command may have.
+    """
+
+    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, timeouts: Timeouts) -> None:
+        self.allowance = SLACK_BYTES
+        self._endpoint, self._context, self._timeouts = endpoint, context, timeouts
+        self._deadline = time.monotonic() + timeouts.session
+        super().__init__(endpoint.host, endpoint.port, timeouts.connect)
+
+    def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 (imaplib's hook)
+        context = self._context if self._endpoint.security == "tls" else None
+        return connect(self._endpoint.host, self._endpoint.port, self._timeouts, context)
+
+    @property
+    def _stream(self) -> BufferedReader:
+        assert isinstance(self.file, BufferedReader)  # what socket.makefile("rb") gives
+        return self.file
+
+    def read(self, size: int) -> bytes:
+        """A literal of this many bytes, piece by piece: memory grows with what arrives, not with what is announced."""
+        self._spend(size)
+        parts = bytearray()
+        while len(parts) < size:
+            parts += self._stream.read(min(len(self._ready()), size - len(parts)))
+        return bytes(parts)
+
+    def readline(self) -> bytes:
+        """A line with its end; b"" at the end of the connection."""
+        line = bytearray()
+        while not line.endswith(b"\n"):
+            ready = self._ready(at_end=b"")
+            if not ready:
+                break
+            line += self._stream.read(ready.find(b"\n") + 1 or len(ready))
+            if len(line) > MAX_LINE_BYTES:
+                msg = "the server sent an endless line"
+                raise self.abort(msg)
+        self._spend(len(line))
+        return bytes(line)
+
+    def leftover(self) -> bool:
+        """Whether the server has said something that nobody asked for; does not wait."""
+        self.sock.settimeout(0)
+        try:
+            return bool(self._stream.peek(1))
+        except ssl.SSLWantReadError:
+            return False
+        finally:
+            self.sock.settimeout(self._timeouts.read)
+
+    def hears_of_mail(self, seconds: float) -> bool:
+        """During IDLE: whether the server tells of a new message within this time (RFC 2177)."""
+        until = time.monotonic() + seconds
+        self._deadline = until + self._timeouts.session
+        while (left := until - time.monotonic()) > 0:
+            if self.leftover():
+                if b" EXISTS" in self._get_line():
+                    return True
+            elif select.select([self.sock], [], [], left)[0] and not self.leftover():
+                time.sleep(min(left, 0.05))  # half a TLS record, or the end: the next command tells which
+        return False
+
+    def _ready(self, at_end: bytes | None = None) -> bytes:
+        """What is in the buffer, after one wait at the most. At the end of the connection ``at_end``, or abort."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.sock.settimeout(min(left, self._timeouts.read))
+        ready = self._stream.peek(1)
+        if not ready:
+            if at_end is None:
+                msg = "the connection ended within an answer"
+                raise self.abort(msg)
+            return at_end
+        return ready
+
+    def _spend(self, size: int) -> None:
+        self.allowance -= size
+        if self.allowance < 0:
+            msg = "the server sent more than was asked for"
+            raise self.abort(msg)
+
+
+class _AfterStartTls:
+    """In the place of a context for imaplib's STARTTLS: refuses text sent before TLS (CVE-2021-33515)."""
+
+    def __init__(self, imap: Bounded, context: ssl.SSLContext) -> None:
+        self._imap, self._context = imap, context
+
+    def wrap_socket(self, sock: socket.socket, server_hostname: str) -> ssl.SSLSocket:
+        """Like SSLContext.wrap_socket."""
+        if self._imap.leftover():
+            msg = "the server sent text between STARTTLS and TLS"
+            raise self._imap.abort(msg)
+        return self._context.wrap_socket(sock, server_hostname=server_hostname)
+
+
+class BoundedClient(IMAPClient):  # type: ignore[misc]  # the library ships no types
+    """IMAPClient over Bounded, without its log of what is said (a server may repeat a password)."""
+
+    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, timeouts: Timeouts) -> None:
+        self._endpoint, self._context, self._timeouts = endpoint, context, timeouts
+        tls = endpoint.security == "tls"
+        waits = SocketTimeout(timeouts.connect, timeouts.read)
+        super().__init__(endpoint.host, endpoint.port, ssl=tls, ssl_context=context, timeout=waits)
+        self.bounded.debug = 0
+        self.normalise_times = False
+
+    @property
+    def bounded(self) -> Bounded:
+        """The connection below."""
+        found: Bounded = self._imap
+        return found
+
+    def _create_IMAP4(self) -> Bounded:  # noqa: N802 (IMAPClient's hook)
+        return Bounded(self._endpoint, self._context, self._timeouts)
+
+    def secure(self) -> None:
+        """STARTTLS (RFC 9051 section 6.2.1), and nothing but STARTTLS."""
+        # Asking for a login first makes no sense where the server says that we are in already (CVE-2021-39272).
+        if self.bounded.state != "NONAUTH":
+            msg = "the server let us in without asking who we are"
+            raise IMAPClientAbortError(msg)
+        if self._endpoint.security == "starttls":
+            self.starttls(_AfterStartTls(self.bounded, self._context))

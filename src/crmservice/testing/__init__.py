@@ -1,0 +1,1 @@
+"""Builders, contract suites and the fakes that pass them; shipped, so that plug-ins can use them."""

@@ -1,0 +1,163 @@
+"""A throw-away Dovecot for one test session: its own folder, free ports, certificates of its own CA.
+
+Installed if it is missing and that is possible; otherwise tests that need it are skipped with the reason.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.certificates import Certificates, make_certificates
+
+PACKAGES = ("dovecot-imapd", "dovecot-pop3d")
+MAIL_ID = 5000
+
+CONFIG = """
+base_dir = {base}/run
+state_dir = {base}/run
+log_path = {base}/dovecot.log
+protocols = imap pop3
+listen = 127.0.0.1
+mail_location = maildir:{base}/mail/%u/Maildir
+mail_uid = {uid}
+mail_gid = {uid}
+first_valid_uid = {uid}
+auth_mechanisms = plain login
+disable_plaintext_auth = no
+auth_failure_delay = 0 secs
+ssl = yes
+ssl_cert = <{cert}
+ssl_key = <{key}
+ssl_min_protocol = TLSv1.2
+pop3_uidl_format = %08Xu%08Xv
+passdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {base}/users
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+  }}
+}}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = {pop3s}
+  }}
+}}
+"""
+
+
+def installed() -> bool:
+    """Whether Dovecot is there, after an attempt to install it."""
+    if shutil.which("dovecot"):
+        return True
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *PACKAGES]
+    return subprocess.run(command, capture_output=True, timeout=300, check=False).returncode == 0
+
+
+def why_not() -> str:
+    """Why no Dovecot can be started here, or an empty text."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return "Dovecot is started by root alone"
+    return "" if installed() else "Dovecot is not installed: apt-get install " + " ".join(PACKAGES)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@dataclass
+class Dovecot:
+    """A running server. ``ports``: pop3, pop3s, imap, imaps, and the same with a suffix for other certificates."""
+
+    base: Path
+    ports: dict[str, int]
+    certificates: Certificates
+    process: subprocess.Popen[bytes]
+    password: str = "S3CR3T-CANARY-7f"
+
+    def maildir(self, user: str) -> Path:
+        return self.base / "mail" / user / "Maildir"
+
+    def empty(self, user: str = "crm@firma.cz") -> None:
+        """A mailbox as new: UIDVALIDITY and all."""
+        shutil.rmtree(self.base / "mail" / user, ignore_errors=True)
+
+    def deliver(self, data: bytes, user: str = "crm@firma.cz", name: str | None = None) -> None:
+        """Put a message into the mailbox as it is, byte for byte."""
+        new = self.maildir(user) / "new"
+        for folder in (self.base / "mail" / user, self.maildir(user), new, new.parent / "tmp", new.parent / "cur"):
+            folder.mkdir(parents=True, exist_ok=True)
+            os.chown(folder, MAIL_ID, MAIL_ID)
+        path = new / (name or f"{time.time_ns()}.M1.test")
+        path.write_bytes(data)
+        os.chown(path, MAIL_ID, MAIL_ID)
+
+    def left(self, user: str = "crm@firma.cz") -> list[bytes]:
+        """The messages that are in the mailbox now."""
+        folders = (self.maildir(user) / "new", self.maildir(user) / "cur")
+        return [path.read_bytes() for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+
+
+def start(base: Path, *, certificate: str = "good") -> Dovecot:
+    """Start a server whose certificate is ``good``, ``wrong_host``, ``expired`` or ``self_signed``."""
+    base.chmod(0o755)
+    certificates = make_certificates(base / "certificates")
+    ports = {name: free_port() for name in ("pop3", "pop3s", "imap", "imaps")}
+    cert, key = certificates.pair(certificate)
+    (base / "mail").mkdir()
+    os.chown(base / "mail", MAIL_ID, MAIL_ID)
+    users = [
+        f"{name}:{{PLAIN}}S3CR3T-CANARY-7f:{MAIL_ID}:{MAIL_ID}::/nonexistent::"
+        for name in ("crm@firma.cz", "other@firma.cz")
+    ]
+    (base / "users").write_text("\n".join(users) + "\n")
+    config = base / "dovecot.conf"
+    config.write_text(CONFIG.format(base=base, uid=MAIL_ID, cert=cert, key=key, **ports))
+    process = subprocess.Popen(
+        ["dovecot", "-F", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _wait_for(ports["imaps"], process, base / "dovecot.log")
+    return Dovecot(base, ports, certificates, process)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(200):
+        with socket.socket() as sock:
+            if sock.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    msg = f"Dovecot did not start: {log.read_text() if log.exists() else 'no log'}"
+    raise RuntimeError(msg)
