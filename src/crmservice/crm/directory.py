@@ -145,7 +145,8 @@ def added_recipient(directory: Directory, key: bytes, first: int, users: frozens
 
 
 def _create_task(directory: Directory, intent: CreateTask, _identity: Identity, _mail: Message) -> Directory:
-    task = Task(intent.number, intent.subject, intent.status, intent.contract, None, intent.problem_id)
+    account = _account_of(directory, intent.contract)
+    task = Task(intent.number, intent.subject, intent.status, intent.contract, account, intent.problem_id)
     problems = (
         {**directory.problems, intent.problem_id: fold(intent.number)} if intent.problem_id else directory.problems
     )
@@ -157,8 +158,13 @@ def _create_task(directory: Directory, intent: CreateTask, _identity: Identity, 
 def _update_task(directory: Directory, intent: UpdateTask, _identity: Identity, _mail: Message) -> Directory:
     place = fold(intent.number)
     old = directory.tasks[place]
-    new = replace(old, subject=intent.subject, status=intent.status, contract=intent.contract)
+    account = _account_of(directory, intent.contract)
+    new = replace(old, subject=intent.subject, status=intent.status, contract=intent.contract, account=account)
     return replace(directory, tasks={**directory.tasks, place: new})
+
+
+def _account_of(directory: Directory, contract: int | None) -> int | None:
+    return next((one.account for one in directory.contracts.values() if one.id == contract), None)
 
 
 def _mark(directory: Directory, intent: MarkAddress, _identity: Identity, _mail: Message) -> Directory:
@@ -201,9 +207,9 @@ def _join(directory: Directory, intent: JoinThread, identity: Identity, mail: Me
 
 
 def _richest(threads: list[Thread], wanted: int) -> Thread:
-    """The thread to keep the filing of: the wanted one if it is filed at all, else the first that is."""
-    filed = [thread for thread in threads if thread.contract or thread.order or thread.task]
-    return next((t for t in filed if t.id == wanted), filed[0] if filed else Thread(wanted))
+    """The thread to keep the filing of: the wanted one if it is filed at all, else the one with the smallest id."""
+    filed = {thread.id: thread for thread in threads if thread.contract or thread.order or thread.task}
+    return filed.get(wanted) or (filed[min(filed)] if filed else Thread(wanted))
 
 
 def _activity(directory: Directory, intent: CreateActivity, identity: Identity, mail: Message) -> Directory:

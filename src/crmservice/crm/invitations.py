@@ -7,7 +7,7 @@ event, of kind ``invitation-proposal``, which ``event_from_json`` turns back int
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -53,11 +53,20 @@ class _Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The facts of a message that decide: its method, its sender, and whether he may change what is there."""
+    """The facts of a message that decide: its method, its sender, and whether he may change what is there.
+
+    ``known``: the records by user and UID, then by occurrence. ``series``: UIDs whose series it brings itself.
+    """
 
     method: str
     sender: str
     may_change: bool
+    known: Mapping[tuple[int, str], Mapping[str, InvitationRecord]]
+    series: frozenset[str]
+
+    def records(self, user: User, event: CalendarEvent) -> Mapping[str, InvitationRecord]:
+        """The user's records of the event's UID by occurrence."""
+        return self.known.get((user.id, event.uid), {})
 
 
 def decide_invitation(
@@ -70,11 +79,12 @@ def decide_invitation(
     recipients; inactive ones get no invitations. ``records``: all of these users' invitations with the
     UIDs of the mail, by user, UID and occurrence.
     """
-    asked = _Asked(invitation.method, sender, may_change)
+    series = frozenset(event.uid for event in invitation.events if not (event.occurrence or event.cancelled))
+    asked = _Asked(invitation.method, sender, may_change, _by_uid(records), series)
     active = sorted({user.id: user for user in users if user.active}.values(), key=lambda user: user.id)
     steps: list[_Step] = []
     for event in invitation.events:
-        steps += _event(asked, event, active, records)
+        steps += _event(asked, event, active)
     counted = {code: n for code in _CODES if (n := sum(step.code == code for step in steps))}
     intents = tuple(step.intent for step in steps if step.intent is not None)
     return InvitationDecision(intents, next(iter(counted), "unreadable"), counted)
@@ -87,14 +97,14 @@ def fingerprint(event: CalendarEvent) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _event(asked: _Asked, event: CalendarEvent, users: Sequence[User], records: Records) -> list[_Step]:
+def _event(asked: _Asked, event: CalendarEvent, users: Sequence[User]) -> list[_Step]:
     match asked.method:
         case "REQUEST" | "PUBLISH" if event.cancelled:
-            steps = _for_users(_cancel, asked, event, users, records)
+            steps = _for_users(_cancel, asked, event, users)
         case "REQUEST" | "PUBLISH":
-            steps = _for_users(_put, asked, event, users, records)
+            steps = _for_users(_put, asked, event, users)
         case "CANCEL":
-            steps = _for_users(_cancel, asked, event, users, records)
+            steps = _for_users(_cancel, asked, event, users)
         case "REPLY":
             steps = [_reply(asked, event)]
         case "COUNTER":
@@ -102,3 +112,203 @@ def _event(asked: _Asked, event: CalendarEvent, users: Sequence[User], records: 
         case _:
             steps = [_Step("no-record")]
     return _with_proposal(asked, event, users, steps)
+
+
+def _for_users(
+    decide: Callable[[_Asked, CalendarEvent, User], list[_Step]],
+    asked: _Asked,
+    event: CalendarEvent,
+    users: Sequence[User],
+) -> list[_Step]:
+    if not event.uid:
+        return [_Step("unreadable")]
+    return [step for user in users for step in decide(asked, event, user)] or [_Step("no-user")]
+
+
+def _put(asked: _Asked, event: CalendarEvent, user: User) -> list[_Step]:
+    """REQUEST and PUBLISH: make the user's record, or bring it up to date."""
+    if event.starts is None:
+        return [_Step("unreadable")]
+    known = asked.records(user, event)
+    if not known:
+        return [_Step("created", _new(asked, event, user))]
+    record = known.get(event.occurrence)
+    if code := _not_newer(event, record, known.get("")):
+        return [_Step(code)]
+    if not _may_change(asked, record or known.get("") or _oldest(known)):
+        return [_Step("proposal")]
+    if record is None:
+        return [_Step("created", _new(asked, event, user))]
+    return [_Step("updated", _changed(asked, event, user, record))]
+
+
+def _cancel(asked: _Asked, event: CalendarEvent, user: User) -> list[_Step]:
+    """CANCEL: of the series with all that was made of its occurrences, or of one occurrence."""
+    known = asked.records(user, event)
+    if event.occurrence and event.occurrence not in known:
+        return [_cancel_new(asked, event, user, known.get(""))]
+    if not known:
+        return [_Step("unknown-uid")]
+    first = known.get(event.occurrence) or _oldest(known)
+    step = _cancel_one(asked, event, first)
+    if event.occurrence or step.intent is None:
+        return [step]
+    others = [each for each in known.values() if each is not first and each.status != CANCELLED]
+    return [step, *(_Step("cancelled", _cancelling(event, each)) for each in others)]
+
+
+def _cancel_one(asked: _Asked, event: CalendarEvent, record: InvitationRecord) -> _Step:
+    if event.sequence < record.sequence:
+        return _Step("older")
+    if record.status == CANCELLED:
+        return _Step("same")
+    if not _may_change(asked, record):
+        return _Step("proposal")
+    return _Step("cancelled", _cancelling(event, record))
+
+
+def _cancelling(event: CalendarEvent, record: InvitationRecord) -> CancelInvitation:
+    sequence = max(event.sequence, record.sequence)
+    return CancelInvitation(record.user, record.uid, record.occurrence, sequence, event.stamp)
+
+
+def _cancel_new(asked: _Asked, event: CalendarEvent, user: User, series: InvitationRecord | None) -> _Step:
+    """One occurrence of a series is called off: it gets a record of its own, so that the series stays whole."""
+    if series is None:
+        known = event.uid in asked.series and asked.method != "CANCEL"
+        return _Step("cancelled", _called_off(asked, event, user)) if known else _Step("unknown-uid")
+    if series.status == CANCELLED:
+        return _Step("same")
+    if event.sequence < 0 or _is_before(event, series):
+        return _Step("older")
+    if not _may_change(asked, series):
+        return _Step("proposal")
+    return _Step("cancelled", _called_off(asked, replace(event, organizer=event.organizer or series.organizer), user))
+
+
+def _called_off(asked: _Asked, event: CalendarEvent, user: User) -> PutInvitation:
+    starts = event.starts or _moment(event.occurrence)
+    dated = replace(event, starts=starts, all_day=not isinstance(starts, datetime), cancelled=True)
+    return replace(_new(asked, dated, user), status=CANCELLED, answerable=False)
+
+
+def _reply(asked: _Asked, event: CalendarEvent) -> _Step:
+    """REPLY: the sender's own answer; what he says of others is a proposal (RFC 6047 section 3)."""
+    if not event.uid or not event.attendees:
+        return _Step("unreadable")
+    own = next((each for each in event.attendees if each.email == asked.sender), None)
+    if own is None or not asked.may_change:
+        return _Step("proposal")
+    return _Step("answered", SetAttendee(event.uid, event.occurrence, own.email, own.state, event.stamp))
+
+
+def _by_uid(records: Records) -> Mapping[tuple[int, str], Mapping[str, InvitationRecord]]:
+    known: dict[tuple[int, str], dict[str, InvitationRecord]] = {}
+    for (user, uid, occurrence), record in sorted(records.items()):
+        known.setdefault((user, uid), {})[occurrence] = record
+    return known
+
+
+def _oldest(known: Mapping[str, InvitationRecord]) -> InvitationRecord:
+    return min(known.values(), key=lambda record: (record.sequence, record.occurrence))
+
+
+def _may_change(asked: _Asked, record: InvitationRecord) -> bool:
+    """Whether the sender is the event's organiser, or the sender of the mail that made the record."""
+    return asked.may_change and asked.sender != "" and asked.sender in (record.organizer, record.maker)
+
+
+def _not_newer(event: CalendarEvent, record: InvitationRecord | None, series: InvitationRecord | None) -> str:
+    """``older`` or ``same`` where the event brings nothing new (RFC 5546 section 2.1.5), else an empty text."""
+    if record is None:
+        return "older" if event.sequence < 0 or (series is not None and _is_before(event, series)) else ""
+    mine, theirs = _version(record.sequence, record.stamp), _version(event.sequence, event.stamp)
+    return "" if theirs > mine else "same" if theirs == mine else "older"
+
+
+def _is_before(event: CalendarEvent, series: InvitationRecord) -> bool:
+    """Whether an occurrence's message is older than the series: its own SEQUENCE may run apart, so both must be."""
+    return event.sequence < series.sequence and _stamp(event.stamp) < _stamp(series.stamp)
+
+
+def _version(sequence: int, stamp: datetime | None) -> tuple[int, float]:
+    return sequence, _stamp(stamp)
+
+
+def _stamp(stamp: datetime | None) -> float:
+    return stamp.timestamp() if stamp else 0.0
+
+
+def _new(asked: _Asked, event: CalendarEvent, user: User) -> PutInvitation:
+    """A first record. Its state is never the PARTSTAT of the mail: only the user accepts for himself."""
+    return PutInvitation(
+        user=user.id,
+        event=replace(event, sequence=max(event.sequence, 0)),
+        status=NEEDS_ACTION,
+        maker=asked.sender,
+        confirmed=_confirmed(asked, event),
+        answerable=asked.method == "REQUEST" and event.organizer not in (user.email, *user.aliases),
+        fingerprint=fingerprint(event),
+    )
+
+
+def _changed(asked: _Asked, event: CalendarEvent, user: User, record: InvitationRecord) -> PutInvitation:
+    """The record brought up to date; the answer stays while times and rule do. The maker stays the first one."""
+    put = _new(asked, replace(event, organizer=event.organizer or record.organizer), user)
+    kept = record.status if put.fingerprint == record.fingerprint and record.status != CANCELLED else NEEDS_ACTION
+    return replace(put, status=kept, maker=record.maker, changed=True)
+
+
+def _confirmed(asked: _Asked, event: CalendarEvent) -> bool:
+    """Whether the organiser is known to have sent it; a mail that names none speaks for its sender."""
+    return asked.may_change and event.organizer in ("", asked.sender)
+
+
+def _with_proposal(asked: _Asked, event: CalendarEvent, users: Sequence[User], steps: list[_Step]) -> list[_Step]:
+    """The first step that is a proposal carries the one suggestion for this event."""
+    first = next((index for index, step in enumerate(steps) if step.code == "proposal"), None)
+    if first is None or not event.uid:
+        return steps
+    suggestion = Suggest(PROPOSAL, event.uid, _payload(asked, event, users))
+    return [*steps[:first], _Step("proposal", suggestion), *steps[first + 1 :]]
+
+
+def _payload(asked: _Asked, event: CalendarEvent, users: Iterable[User]) -> dict[str, Any]:
+    return {
+        "method": asked.method,
+        "sender": asked.sender,
+        "users": [user.id for user in users],
+        "event": event_as_json(event),
+    }
+
+
+def event_as_json(event: CalendarEvent) -> dict[str, Any]:
+    """An event as plain JSON: times as ISO texts, attendees as objects."""
+    plain = {each.name: getattr(event, each.name) for each in fields(event)}
+    attendees = [{"email": each.email, "name": each.name, "state": each.state} for each in event.attendees]
+    times = {name: _text(plain[name]) for name in ("stamp", "starts", "ends")}
+    return plain | times | {"attendees": attendees, "excluded": list(event.excluded)}
+
+
+def event_from_json(plain: Mapping[str, Any]) -> CalendarEvent:
+    """The event that ``event_as_json`` wrote. Raises TypeError or ValueError for another object."""
+    stamp = _moment(plain["stamp"]) if plain["stamp"] else None
+    values = dict(plain) | {
+        "stamp": stamp if isinstance(stamp, datetime) else None,
+        "starts": _moment(plain["starts"]) if plain["starts"] else None,
+        "ends": _moment(plain["ends"]) if plain["ends"] else None,
+        "attendees": tuple(Attendee(**each) for each in plain["attendees"]),
+        "excluded": tuple(plain["excluded"]),
+    }
+    return CalendarEvent(**values)
+
+
+def _text(moment: date | None) -> str:
+    """An instant as UTC text, a date as such, nothing as an empty text."""
+    if isinstance(moment, datetime):
+        return moment.astimezone(UTC).isoformat()
+    return moment.isoformat() if moment else ""
+
+
+def _moment(text: str) -> date:
+    return datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text)

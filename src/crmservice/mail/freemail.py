@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DOMAINS = frozenset(
-    (
+    (  # noqa: SIM905 (a list of words reads best as words)
         "gmail.com googlemail.com outlook.com outlook.cz hotmail.com hotmail.cz live.com msn.com yahoo.com yahoo.co.uk "
         "icloud.com me.com mac.com aol.com gmx.com gmx.de gmx.net web.de t-online.de mail.ru yandex.ru proton.me "
         "protonmail.com zoho.com mail.com fastmail.com "

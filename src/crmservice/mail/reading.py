@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, tzinfo
 
 from crmservice.mail import automatic, bounces, invitations, parsing, quoting
 from crmservice.mail.message import Message
 
 
-def read(raw: bytes) -> Message:
+def read(raw: bytes, zone: tzinfo = UTC) -> Message:
     """Read a message whole; total like ``parsing.parse``.
+
+    ``zone``: that of calendar times which name none.
 
     A mail that exceeds a limit is set aside anyway, so nothing more is read of it.
     """
     message = parsing.parse(raw)
     if message.limits:
         return message
+    # The bounce first: a delivery report is never an automatic reply.
+    message = replace(message, bounce=bounces.find(message))
     return replace(
         message,
         fresh=quoting.fresh_part(message.text),
-        bounce=bounces.find(message),
-        invitation=invitations.read(message.calendars) if message.calendars else None,
+        invitation=invitations.read(message.calendars, zone) if message.calendars else None,
         auto_reply=automatic.is_auto_reply(message),
         bulk=automatic.bulk(message),
     )

@@ -1,0 +1,304 @@
+"""The tables of ``load`` and ``export``: which fields there are, and whether a file's records hold together.
+
+Pure: shared by the store and by ``explain --records``. Every fault is found before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from crmservice.errors import BadConfiguration
+from crmservice.mail.text import fold
+
+Record = dict[str, Any]
+Tables = dict[str, list[Record]]
+
+_LOADED = {"id": "text"}
+_FLAGS = {"allow_emails": "bool", "allow_bulk_emails": "bool", "email_broken": "bool"}
+
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "roles": _LOADED | {"name": "text", "parent": "one roles", "level": "any"},
+    "users": _LOADED
+    | {
+        "login": "text", "name": "text", "email": "address", "aliases": "addresses", "role": "one roles",
+        "active": "bool", "admin": "bool",
+    },
+    "shared_addresses": _LOADED | {"address": "address", "responsible": "one users", "role": "one roles"},
+    "activity_types": _LOADED | {"name": "text"},
+    "accounts": _LOADED | {"name": "text", "emails": "addresses"} | _FLAGS,
+    "contacts": _LOADED | {"name": "text", "account": "one accounts", "emails": "addresses"} | _FLAGS,
+    "contracts": _LOADED | {"number": "text", "name": "text", "account": "one accounts", "team": "many users"},
+    "orders": _LOADED | {"number": "text", "name": "text", "account": "one accounts"},
+    "tasks": _LOADED
+    | {
+        "number": "text", "subject": "text", "body": "text", "status": "text", "solvers": "many users",
+        "approver": "one users", "contract": "one contracts", "problem_id": "text",
+    },
+    "activities": _LOADED
+    | {
+        "kind": "text", "subject": "text", "body": "text", "direction": "text", "type": "one activity_types",
+        "responsible": "one users", "accounts": "many accounts", "contacts": "many contacts",
+        "contract": "one contracts", "order": "one orders", "task": "one tasks", "scope": "scope", "sent": "time",
+        "due": "time", "completed": "time", "attachments": "any", "starts": "moment", "ends": "moment",
+        "all_day": "bool", "location": "text", "participants": "many users", "attendees": "any", "rule": "text",
+        "zone": "text", "series": "any", "occurrence": "any", "link": "any", "cancelled": "bool", "deleted": "bool",
+    },
+    "forbidden_emails": _LOADED | {"email": "address", "type": "mark", "deleted": "bool"},
+    "invitations": _LOADED
+    | {
+        "user": "one users", "uid": "text", "occurrence": "text", "summary": "text", "organizer": "text",
+        "starts": "moment", "ends": "moment", "all_day": "bool", "location": "text", "sequence": "whole",
+        "status": "text",
+    },
+    "messages": dict.fromkeys(
+        ("subject", "sender", "log", "backup", "sha256", "activities"), "any"
+    ),
+    "suggestions": dict.fromkeys(("message", "kind", "target", "payload", "state"), "any"),
+}  # fmt: skip
+"""Table -> field -> kind. ``one`` and ``many`` name the table that the text or the list of texts refers to."""
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "roles": ("name",), "users": ("login",), "shared_addresses": ("address",), "activity_types": ("name",),
+    "accounts": ("name",), "contacts": ("name", "account"), "contracts": ("number",), "orders": ("number",),
+    "tasks": ("number",), "forbidden_emails": ("email", "type"), "invitations": ("user", "uid", "occurrence"),
+}  # fmt: skip
+"""The fields that a record without ``id`` is known by."""
+
+EXPORT_ONLY = frozenset({"messages", "suggestions"})
+_OPTIONAL_KEYS = {"contacts": {"account"}, "tasks": {"number"}, "invitations": {"occurrence"}}
+NUMBERED = frozenset({"contracts", "orders", "tasks"})
+
+
+class BadTables(BadConfiguration):
+    """Records that can't be loaded; ``faults`` names each. Nothing of the file is loaded."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+@dataclass(slots=True)
+class _Reading:
+    faults: list[str] = field(default_factory=list)
+    tables: Tables = field(default_factory=dict)
+    refers: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+
+def key(table: str, name: str) -> str:
+    """A record's name as it is compared: numbers folded, addresses in lower case, other names as they are."""
+    if table in NUMBERED:
+        return fold(name)
+    return name.lower() if table == "shared_addresses" else name
+
+
+def checked(tables: object, known: Callable[[str], Collection[str]] = lambda _table: ()) -> Tables:
+    """The records with their values in form: texts, lower-case addresses, aware UTC times.
+
+    A field that a record leaves out stays out. ``known`` gives the names (``key``) of the records of a table
+    that stand already. Raises BadTables with every fault: an unknown table or field (and the nearest one
+    there is), a value of the wrong kind, a missing name, a reference to nobody.
+    """
+    reading = _Reading()
+    if not isinstance(tables, Mapping):
+        raise BadTables(["the file must hold one object with a list for each table"])
+    for table, rows in tables.items():
+        if table not in FIELDS:
+            reading.faults.append(f"{table}: no such table{_nearest(table, FIELDS)}")
+        elif not isinstance(rows, list):
+            reading.faults.append(f"{table}: is no list of records")
+        elif table not in EXPORT_ONLY:
+            reading.tables[table] = [_record(reading, table, n, row) for n, row in enumerate(rows, 1)]
+    _check_references(reading, known)
+    if reading.faults:
+        raise BadTables(reading.faults)
+    return reading.tables
+
+
+def label(table: str, record: Mapping[str, Any], n: int = 0) -> str:
+    """What a fault calls a record: its table and its name, else its place (from 1)."""
+    names = (record.get(name) for name in ("login", "number", "name", "address", "email", "uid", "id", "subject"))
+    return f"{table} {next((str(name) for name in names if name), f'record {n}')!r}"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    found = difflib.get_close_matches(str(name), list(names), n=1)
+    return f" (did you mean {found[0]}?)" if found else f" (there are: {', '.join(sorted(names))})"
+
+
+def _record(reading: _Reading, table: str, n: int, row: object) -> Record:
+    if not isinstance(row, Mapping):
+        reading.faults.append(f"{table} record {n}: is no object with fields")
+        return {}
+    fields, record = FIELDS[table], Record()
+    name = label(table, row, n)
+    for given, value in row.items():
+        if (kind := fields.get(given)) is None:
+            reading.faults.append(f"{name}: no field {given!r}{_nearest(given, fields)}")
+            continue
+        try:
+            record[given] = _value(kind, value)
+        except (ValueError, TypeError, OverflowError) as fault:
+            reading.faults.append(f"{name}: {given}: {fault}")
+            continue
+        _note_reference(reading, kind, name, record[given])
+    _check_key(reading, table, name, record)
+    return record
+
+
+def _note_reference(reading: _Reading, kind: str, name: str, value: Any) -> None:
+    how, _, target = kind.partition(" ")
+    for one in (value,) if how == "one" else value if how == "many" else ():
+        if one:
+            reading.refers.setdefault(target, []).append((name, one))
+
+
+def _check_key(reading: _Reading, table: str, name: str, record: Record) -> None:
+    if record.get("id") and table not in {"forbidden_emails", "invitations"}:
+        missing = []
+    elif table == "activities":
+        missing = ["id"]
+    else:
+        missing = [one for one in KEYS[table] if not record.get(one) and one not in _OPTIONAL_KEYS.get(table, ())]
+    if missing:
+        reading.faults.append(f"{name}: {', '.join(missing)} missing")
+    if table == "shared_addresses" and record.get("responsible") and record.get("role"):
+        reading.faults.append(f"{name}: has a responsible user and a role: one of them")
+
+
+def _check_references(reading: _Reading, known: Callable[[str], Collection[str]]) -> None:
+    for table, references in reading.refers.items():
+        first = KEYS[table][0]
+        names = {key(table, row[first]) for row in reading.tables.get(table, ()) if row.get(first)}
+        missing = [(name, one) for name, one in references if key(table, one) not in names]
+        stored = known(table) if missing else ()
+        reading.faults += [
+            f"{name}: there is no {one!r} in {table}" for name, one in missing if key(table, one) not in stored
+        ]
+
+
+def _value(kind: str, value: Any) -> Any:
+    how = kind.partition(" ")[0]
+    return _READERS[how](value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        msg = f"{value!r} is no text"
+        raise TypeError(msg)
+    return str(value)
+
+
+def _name(value: Any) -> str:
+    return _text(value).strip()
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        msg = f"{value!r} is neither true nor false"
+        raise TypeError(msg)
+    return value
+
+
+def _list(value: Any) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        msg = f"{value!r} is no list"
+        raise TypeError(msg)
+    return list(dict.fromkeys(filter(None, map(_name, value))))
+
+
+def _address(value: Any) -> str:
+    address = _name(value).lower()
+    if address and ("@" not in address.strip("@") or any(c.isspace() for c in address)):
+        msg = f"{value!r} is no address"
+        raise ValueError(msg)
+    return address
+
+
+def _addresses(value: Any) -> list[str]:
+    return list(dict.fromkeys(filter(None, map(_address, _list(value)))))
+
+
+def _time(value: Any) -> datetime | None:
+    if value is None or value == "":
+        return None
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(_name(value))
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _moment(value: Any) -> datetime | date | None:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and len(value.strip()) == 10:
+        return date.fromisoformat(value.strip())
+    return _time(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool):
+        msg = f"{value!r} is no whole number"
+        raise TypeError(msg)
+    return int(value)
+
+
+def _scope(value: Any) -> str | None:
+    if value is None:
+        return None
+    scope = _name(value).lower()
+    if scope != "p-" and not (scope.startswith("p") and scope[1:].isdecimal() and scope.isascii()):
+        msg = f"{value!r} is no scope (p- or p1, p2, …)"
+        raise ValueError(msg)
+    return scope
+
+
+def _mark(value: Any) -> str:
+    if value not in ("do_not_send", "broken"):
+        msg = f"{value!r} is neither do_not_send nor broken"
+        raise ValueError(msg)
+    return str(value)
+
+
+def _any(value: Any) -> Any:
+    return value
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "any": _any,
+    "text": _text,
+    "one": _name,
+    "many": _list,
+    "bool": _bool,
+    "address": _address,
+    "addresses": _addresses,
+    "time": _time,
+    "moment": _moment,
+    "whole": _whole,
+    "scope": _scope,
+    "mark": _mark,
+}
+
+
+def levels(parents: Mapping[str, str]) -> dict[str, int]:
+    """The level of each role by its parent (empty for a root): the root's is 1.
+
+    Raises BadTables that names each role of a circle.
+    """
+    found: dict[str, int] = {}
+    for role in parents:
+        path: list[str] = []
+        at = role
+        while at and at not in found:
+            if at in path:
+                raise BadTables([f"roles {name!r}: is its own superior" for name in sorted(path[path.index(at) :])])
+            path.append(at)
+            at = parents.get(at, "")
+        for name in reversed(path):
+            found[name] = found.get(parents.get(name, ""), 0) + 1
+    return found

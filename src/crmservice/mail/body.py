@@ -1,0 +1,361 @@
+"""HTML as its reader sees it, and format=flowed text undone (RFC 3676).
+
+selectolax (lexbor) reads the HTML: ``html.parser`` is quadratic on hostile input. The tree is walked
+without recursion, at most 1 MB of HTML and 500 levels deep.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+MAX_HTML = 1024 * 1024
+MAX_DEPTH = 500
+
+_HIDDEN = frozenset(
+    (
+        "script",
+        "style",
+        "head",
+        "title",
+        "template",
+        "noscript",
+        "object",
+        "iframe",
+        "svg",
+        "math",
+        "select",
+        "textarea",
+    )
+)
+_BLOCKS = frozenset(
+    (
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "caption",
+        "center",
+        "dd",
+        "details",
+        "dialog",
+        "dir",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figcaption",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "legend",
+        "li",
+        "main",
+        "menu",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "summary",
+        "table",
+        "tbody",
+        "tfoot",
+        "thead",
+        "tr",
+        "ul",
+    )
+)
+_PARAGRAPHS = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre", "blockquote"))
+_CELLS = frozenset(("td", "th"))
+_HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_TAG = re.compile(r"<[^<>]*>?")
+
+_Step = tuple[bool, LexborNode, str]
+
+
+def html_to_text(html: str) -> str:
+    """The text of HTML as a reader sees it. Never raises; linear.
+
+    Blocks are lines, paragraphs stand apart, cells of a table row are separated by a tab, what is hidden
+    is left out, and a link whose address is not its text is ``text <https://…>``.
+    """
+    writer = _Writer()
+    for entering, node, tag in _walk(html):
+        if entering:
+            _enter(writer, node, tag)
+        else:
+            _leave(writer, node, tag)
+    return writer.text()
+
+
+def _walk(html: str) -> Iterator[_Step]:
+    """Each visible node on the way in and on the way out, in the order of the page."""
+    root = LexborHTMLParser(flatten(html[:MAX_HTML])).root
+    node: LexborNode | None = root
+    open_nodes: list[tuple[LexborNode, str]] = []
+    while node is not None:
+        tag = node.tag or ""
+        hidden = tag in _HIDDEN or tag == "-comment" or (tag != "-text" and _is_hidden(node))
+        if not hidden:
+            yield True, node, tag
+        child = None if hidden or tag == "-text" or len(open_nodes) > MAX_DEPTH + 8 else node.first_child
+        if child is not None:
+            open_nodes.append((node, tag))
+            node = child
+            continue
+        if not hidden:
+            yield False, node, tag
+        following = node.next
+        while following is None and open_nodes:
+            parent, parent_tag = open_nodes.pop()
+            yield False, parent, parent_tag
+            following = parent.next
+        node = following
+
+
+_OPENING = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
+# These have no content, or end where the next one begins: a row of them is no nesting.
+_NOT_NESTING = frozenset(
+    (
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "dt",
+        "dd",
+        "tr",
+        "td",
+        "th",
+        "option",
+    )
+)
+
+
+# Attributes are compared with each other: one tag of 1 MB costs a second.
+_LONG_TAG = re.compile(r"<[^<>]{20000,}>?")
+
+
+def flatten(html: str) -> str:
+    """HTML nested deeper than 500: from there on without its tags (lexbor is quadratic in the depth)."""
+    if len(html) > 20000:
+        html = _LONG_TAG.sub(" ", html)
+    if html.count("<") <= 4 * MAX_DEPTH:
+        return html
+    depth = 0
+    for found in _OPENING.finditer(html):
+        if found[2].lower() not in _NOT_NESTING:
+            depth = max(depth - 1, 0) if found[1] else depth + 1
+            if depth > MAX_DEPTH:
+                return html[: found.start()] + _TAG.sub(" ", html[found.start() :])
+    return html
+
+
+def _is_hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    return bool(attributes) and ("hidden" in attributes or bool(_HIDING.search(attributes.get("style") or "")))
+
+
+class _Writer:
+    """Collects words, lines and gaps; what stands open (space, tab) is written when more text comes."""
+
+    def __init__(self) -> None:
+        self._out: list[str] = []
+        self._gap = ""
+        self._breaks = 2
+        self.preformatted = 0
+        self.links: list[tuple[str, int]] = []
+
+    def words(self, text: str) -> None:
+        if self.preformatted:
+            self._put(text)
+            return
+        words = _SPACE.sub(" ", text)
+        if words.startswith(" ") and not self._gap:
+            self._gap = " "
+        kept = words.strip(" ")
+        if kept:
+            self._put(kept)
+            self._gap = " " if words.endswith(" ") else ""
+
+    def _put(self, text: str) -> None:
+        if self._gap and not (self._breaks and self._gap == " "):
+            self._out.append(self._gap)
+        self._gap = ""
+        self._out.append(text)
+        self._breaks = 0
+
+    def line(self, breaks: int = 1) -> None:
+        """At least so many line ends before the next text."""
+        if self._breaks < breaks:
+            self._out.append("\n" * (breaks - self._breaks))
+            self._breaks = breaks
+        self._gap = ""
+
+    def line_break(self) -> None:
+        """``<br>``: always one more line."""
+        self._out.append("\n")
+        self._breaks += 1
+        self._gap = ""
+
+    def cell(self) -> None:
+        """A tab before the next cell's text."""
+        self._gap = "\t"
+
+    @property
+    def mark(self) -> int:
+        return len(self._out)
+
+    def since(self, mark: int) -> str:
+        return "".join(self._out[mark:]) if len(self._out) - mark < 50 else ""
+
+    def text(self) -> str:
+        lines = (line.rstrip(" \t\xa0") for line in "".join(self._out).replace("\xa0", " ").split("\n"))
+        return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def _enter(writer: _Writer, node: LexborNode, tag: str) -> None:
+    if tag == "-text":
+        writer.words(node.text_content or "")
+    elif tag == "br":
+        writer.line_break()
+    elif tag in _CELLS:
+        if _has_cell_before(node):
+            writer.cell()
+    elif tag in _BLOCKS and not _sole_block_of_cell(node):
+        writer.line(2 if tag in _PARAGRAPHS else 1)
+        _begin_block(writer, tag)
+    elif tag == "a":
+        writer.links.append((node.attributes.get("href") or "", writer.mark))
+    elif tag == "img":
+        writer.words(node.attributes.get("alt") or "")
+
+
+def _begin_block(writer: _Writer, tag: str) -> None:
+    if tag == "li":
+        writer.words("- ")
+    elif tag == "pre":
+        writer.preformatted += 1
+
+
+def _leave(writer: _Writer, node: LexborNode, tag: str) -> None:
+    if tag in _BLOCKS:
+        if tag == "pre":
+            writer.preformatted -= 1
+        if not _sole_block_of_cell(node):
+            writer.line(2 if tag in _PARAGRAPHS else 1)
+    elif tag == "a" and writer.links:
+        href, mark = writer.links.pop()
+        _link(writer, href.strip(), writer.since(mark))
+
+
+def _link(writer: _Writer, href: str, shown: str) -> None:
+    """The address behind a link, where its text does not say it already."""
+    plain = href.removeprefix("mailto:")
+    if href.lower().startswith(("http://", "https://", "mailto:")) and shown.strip() not in (href, plain):
+        writer.words(f" <{plain}>")
+
+
+def _has_cell_before(node: LexborNode) -> bool:
+    before = node.prev
+    while before is not None and before.tag not in _CELLS:
+        before = before.prev
+    return before is not None
+
+
+def _sole_block_of_cell(node: LexborNode) -> bool:
+    """Whether a block only wraps the text of a table cell (Outlook): it makes no line of its own."""
+    parent = node.parent
+    return node.tag in ("p", "div") and parent is not None and parent.tag in _CELLS and _alone(node)
+
+
+def _alone(node: LexborNode) -> bool:
+    return not any(_is_content(sibling) for sibling in (node.prev, node.next)) and not any(
+        _is_content(far) for far in (node.prev and node.prev.prev, node.next and node.next.next)
+    )
+
+
+def _is_content(node: LexborNode | None) -> bool:
+    return node is not None and not (node.tag == "-text" and not (node.text_content or "").strip())
+
+
+def table_rows(html: str) -> list[tuple[str, ...]]:
+    """The texts of the cells of each innermost table row, whitespace folded, in the order of the page.
+
+    A row whose cell holds another table is left out: the rows inside stand for it (rule 15.2).
+    """
+    rows: list[tuple[str, ...]] = []
+    stack: list[list[list[str]]] = []
+    for entering, node, tag in _walk(html):
+        if tag == "tr" and entering:
+            stack.append([])
+        elif tag == "tr" and stack:
+            _close_row(stack, rows)
+        elif tag in _CELLS and entering and stack:
+            stack[-1].append([])
+        elif tag == "-text" and entering and stack and stack[-1]:
+            stack[-1][-1].append(node.text_content or "")
+        elif tag == "br" and entering and stack and stack[-1]:
+            stack[-1][-1].append(" ")
+    return rows
+
+
+_INNER = ["\0"]
+
+
+def _close_row(stack: list[list[list[str]]], rows: list[tuple[str, ...]]) -> None:
+    cells = stack.pop()
+    if not any(cell[:1] == _INNER for cell in cells):
+        rows.append(tuple(" ".join("".join(cell).split()) for cell in cells))
+    if stack and stack[-1]:
+        # The row around it is no innermost one; its text so far goes.
+        stack[-1][-1][:] = _INNER
+
+
+def unflow(text: str, delete_space: bool = False) -> str:
+    """format=flowed undone (RFC 3676 section 4): soft line ends joined within one depth of quoting.
+
+    ``delete_space`` is DelSp=yes. ``text`` has LF line ends.
+    """
+    out: list[str] = []
+    open_depth = -1
+    for line in text.split("\n"):
+        content = line.lstrip(">")
+        depth = len(line) - len(content)
+        content = content.removeprefix(" ")
+        signature = content == "-- "
+        soft = content.endswith(" ") and not signature
+        if soft and delete_space:
+            content = content[:-1]
+        if open_depth == depth and not signature:
+            out.append(content)
+        else:
+            out.append(("\n" if out else "") + ((">" * depth + " ") if depth else "") + content)
+        open_depth = depth if soft else -1
+    return "".join(out)

@@ -1,0 +1,248 @@
+"""The MIME tree of a message as plain parts, by the fast reader or, where it can't be trusted, the patient one.
+
+The fast reader (``fast-mail-parser``) is believed about structure and transfer encodings alone: headers of
+the message and all character sets are ours. Seen of it (1.2), and guarded here: it takes a line that only
+begins like a boundary for one, its cost grows with the square of the encoded words in one header, it guesses
+Latin-1 for raw 8-bit part headers, it drops 8-bit bytes from quoted-printable, it leaves uuencode and commented encodings undecoded.
+"""
+
+from __future__ import annotations
+
+import binascii
+import email
+import quopri
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.message import Message as EmailMessage
+from email.policy import compat32
+from itertools import count
+
+import fast_mail_parser
+from fast_mail_parser import PyLazyMimePart
+
+from crmservice.mail import headers
+from crmservice.mail.message import Headers
+
+MAX_DEPTH = 20
+MAX_PARTS = 500
+MAX_PATIENT_BYTES = 5 * 1024 * 1024
+_MAX_ENCODED_WORDS = 2000
+_SMALL = 64 * 1024  # too short to hold encoded words that cost the fast reader more than 20 ms
+_MAX_BOUNDARIES = 20
+
+
+class TooDeep(Exception):
+    """Parts nested deeper than a reader follows."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One node of the MIME tree; ``load`` gives a leaf's bytes, its transfer encoding undone.
+
+    ``content_type`` is ``type/subtype`` in lower case, with its ``parameters`` decoded; ``nested``: the leaf is
+    a whole mail. ``size`` is the encoded length in bytes, of a container 0.
+    """
+
+    content_type: str = "text/plain"
+    parameters: dict[str, str] = field(default_factory=dict)
+    disposition: str = ""
+    filename: str = ""
+    content_id: str = ""
+    children: list[Part] = field(default_factory=list)
+    nested: bool = False
+    size: int = 0
+    load: Callable[[], bytes] = bytes
+
+    @property
+    def container(self) -> bool:
+        """Whether the node is a multipart: no leaf."""
+        return self.content_type.startswith("multipart/")
+
+
+def read_fast(raw: bytes, top: Headers) -> Part | None:
+    """The tree by the fast reader, or None where it can't be trusted with this message.
+
+    Raises TooDeep where it gives up on the depth.
+    """
+    if len(raw) > _SMALL and raw.count(b"=?") > _MAX_ENCODED_WORDS:
+        return None
+    try:
+        tree = fast_mail_parser.parse_email_tree(raw, mode="lazy")
+    except fast_mail_parser.MimeStructureError as fault:
+        raise TooDeep(str(fault)) from fault
+    except fast_mail_parser.ParseError:
+        return None
+    boundaries: set[str] = set()
+    part = _from_fast(raw, tree, top, boundaries, count(), 1)
+    if part is None or len(boundaries) > _MAX_BOUNDARIES:
+        return None
+    return part if all(_exact(raw, boundary) for boundary in boundaries) else None
+
+
+def _from_fast(
+    raw: bytes, node: PyLazyMimePart, fields: Headers, boundaries: set[str], numbers: Iterator[int], depth: int
+) -> Part | None:
+    """A part of ours for a node of the fast reader's; None where it can't be trusted."""
+    part = describe(fields)
+    number = next(numbers)
+    if part.container:
+        boundaries.add(part.parameters.get("boundary", ""))
+        if number > MAX_PARTS or depth > MAX_DEPTH:
+            return part
+        for child in node.children[: MAX_PARTS + 1]:
+            of_child = _fast_headers(child.headers)
+            made = None if of_child is None else _from_fast(raw, child, of_child, boundaries, numbers, depth + 1)
+            if made is None:
+                return None
+            part.children.append(made)
+        return part if part.children else None
+    if node.children and not node.is_message:
+        return None
+    part.nested = node.is_message
+    part.content_type = "message/rfc822" if node.is_message else part.content_type
+    part.size = node.encoded_size or 0
+    encoding = fields.first("content-transfer-encoding")
+    part.load = lambda: _load_fast(raw, node, number, encoding)
+    return part
+
+
+def _fast_headers(named: dict[str, list[str]]) -> Headers | None:
+    """The headers that describe a part; None where the reader guessed about their bytes."""
+    fields = [
+        (name.lower(), value) for name, values in named.items() if name[:8].lower() == "content-" for value in values
+    ]
+    return Headers(tuple(fields)) if all(value.isascii() for _, value in fields) else None
+
+
+def _load_fast(raw: bytes, node: PyLazyMimePart, number: int, encoding: str) -> bytes:
+    """A leaf's bytes. Where the fast reader refuses base64 or would drop 8-bit bytes, its encoding is undone here."""
+    name = encoding.strip().lower()
+    if name == "quoted-printable" and not raw.isascii():
+        return undo(_undecoded(raw, number), name)
+    try:
+        data = node.content or b""
+    except fast_mail_parser.ParseError:
+        return headers.from_base64(_undecoded(raw, number))
+    return data if name in ("", "7bit", "8bit", "binary", "quoted-printable", "base64") else undo(data, name)
+
+
+_ENCODING = re.compile(rb"(?im)^C(?=ontent-Transfer-Encoding:)")
+_RENAMED = re.compile(rb"(?im)^X(?=ontent-Transfer-Encoding:)")
+
+
+def _undecoded(raw: bytes, number: int) -> bytes:
+    """A leaf as it was sent: the tree read once more with the encodings' header renamed, lengths kept."""
+    tree = fast_mail_parser.parse_email_tree(_ENCODING.sub(b"X", raw), mode="lazy")
+    numbered = (node for n, node in enumerate(_outer(tree)) if n == number)
+    found = next(numbered, None)
+    return _RENAMED.sub(b"C", found.content or b"") if found else b""
+
+
+def _outer(node: PyLazyMimePart, depth: int = 1) -> Iterator[PyLazyMimePart]:
+    """The nodes in the order of ``_from_fast``, without those inside nested mails."""
+    yield node
+    if not node.is_message and depth <= MAX_DEPTH:
+        for child in node.children[: MAX_PARTS + 1]:
+            yield from _outer(child, depth + 1)
+
+
+_AFTER_BOUNDARY = re.compile(rb"(?:--)?[ \t]*(?:\r?\n|\r?\Z)")
+
+
+def _exact(raw: bytes, boundary: str) -> bool:
+    """Whether every line that begins like this boundary is one (RFC 2046 section 5.1.1)."""
+    if not boundary:
+        return False
+    line = b"\n--" + boundary.encode()
+    at = raw.find(line)
+    while at >= 0:
+        if not _AFTER_BOUNDARY.match(raw, at + len(line)):
+            return False
+        at = raw.find(line, at + len(line))
+    return True
+
+
+def read_patient(raw: bytes, top: Headers) -> Part:
+    """The tree by the standard library's ``email`` (compat32); ``raw`` has at most 5 MB.
+
+    ``top`` are the message's own headers as we split them. Raises RecursionError on deep nesting.
+    """
+    return _from_email(email.message_from_bytes(raw, policy=compat32), top, 1)
+
+
+def _from_email(node: EmailMessage, fields: Headers, depth: int) -> Part:
+    part = describe(fields)
+    payload = node.get_payload()
+    if part.content_type in ("message/rfc822", "message/global") and isinstance(payload, list):
+        inner = payload[0] if payload else EmailMessage()
+        part.nested = True
+        part.content_type = "message/rfc822"
+        part.load = lambda: undo(_flat(inner), fields.first("content-transfer-encoding"))
+    elif part.container and isinstance(payload, list):
+        children = payload[: MAX_PARTS + 1] if depth <= MAX_DEPTH else []
+        part.children = [_from_email(child, _email_headers(child), depth + 1) for child in children]
+    elif isinstance(payload, list):
+        # message/delivery-status and its like: the library makes a mail of each block.
+        part.load = lambda: b"\n".join(_flat(block) for block in payload)
+    else:
+        part.content_type = "text/plain" if part.container else part.content_type
+        data = _sent_bytes(node)
+        part.size = len(data)
+        part.load = lambda: undo(data, fields.first("content-transfer-encoding"))
+    return part
+
+
+def _sent_bytes(node: EmailMessage) -> bytes:
+    """A leaf as it was sent: without its encoding's header the library undoes nothing and guesses nothing."""
+    del node["content-transfer-encoding"]
+    data = node.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
+
+
+def _flat(node: EmailMessage) -> bytes:
+    return node.as_bytes(policy=compat32.clone(max_line_length=0, mangle_from_=False))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _email_headers(node: EmailMessage) -> Headers:
+    """The headers that describe a part, from the bytes that the library kept in surrogates."""
+    raw = "".join(f"{name}: {value}\n" for name, value in node.raw_items() if name.lower().startswith("content-"))
+    return headers.split(_bytes(raw))
+
+
+def describe(fields: Headers) -> Part:
+    """A part as its headers describe it (RFC 2045, RFC 2183); a torn Content-Type is text/plain."""
+    content_type, parameters = headers.parameters(fields.first("content-type"))
+    if content_type.count("/") != 1 or content_type.startswith("/") or content_type.endswith("/"):
+        content_type = "text/plain"
+    disposition, of_disposition = headers.parameters(fields.first("content-disposition"))
+    return Part(
+        content_type=content_type,
+        parameters=parameters,
+        disposition=disposition,
+        filename=of_disposition.get("filename") or parameters.get("name", ""),
+        content_id=fields.first("content-id").strip().strip("<>"),
+    )
+
+
+def undo(data: bytes, encoding: str) -> bytes:
+    """A transfer encoding undone as far as it goes (RFC 2045 section 6; uuencode as old writers use it)."""
+    name = encoding.partition("(")[0].strip().lower()
+    if name == "base64":
+        return headers.from_base64(data)
+    if name == "quoted-printable":
+        return quopri.decodestring(data)
+    if name in ("x-uuencode", "uuencode", "x-uue", "uue"):
+        return b"".join(_uu_line(line) for line in data.splitlines() if not line.startswith((b"begin ", b"end")))
+    return data
+
+
+def _uu_line(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:
+        return b""

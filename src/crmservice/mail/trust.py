@@ -1,0 +1,186 @@
+"""Whether the sender is who the mail says: Authentication-Results of our own servers (SPEC chapter 7, RFC 8601).
+
+Which header counts: of one allowed id the topmost, since our server writes above whatever came with the mail.
+Of several ids the first entry into our hops counts: from the topmost allowed header downwards, the next one is
+taken instead only if its id is another (our server may leave a forged header of its own id below), and if the
+upper hop's ``Received`` line (the topmost ``by`` its id), in the part that this hop wrote itself, says that the
+mail came from a host of the lower id's domain or from a private network. In doubt the upper one counts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import NamedTuple
+
+from crmservice.mail.message import Message
+
+MICROSOFT = "microsoft"
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|\(|\)|;|\\.|[^"();\\]+|.', re.DOTALL)
+_RESULT = re.compile(r"([a-z0-9-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z0-9-]+)")
+_PROPERTY = re.compile(r"([a-z0-9-]+)\s*\.\s*([a-z0-9-]+)\s*=\s*(\S+)")
+_PEER = re.compile(r"\s*from\s+\S+\s+\(([^()]*)\)", re.IGNORECASE)
+_BY = re.compile(r"\sby\s+([^\s;]+)", re.IGNORECASE)
+_BRACKETS = re.compile(r"\[(?:IPv6:)?([0-9a-fA-F.:]+)\]", re.IGNORECASE)
+
+
+# RFC 1918, RFC 4193 and the loopback; ``is_private`` counts the documentation's networks too.
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
+)
+
+
+class Result(NamedTuple):
+    """One method's result (RFC 8601 section 2.2), in lower case: ``properties`` as ``header.from``: value."""
+
+    method: str
+    value: str
+    properties: dict[str, str]
+
+
+class Stamp(NamedTuple):
+    """One Authentication-Results header; ``id`` is empty where it has none (Microsoft 365)."""
+
+    id: str
+    results: tuple[Result, ...]
+
+
+def sender_verified(message: Message, authserv_ids: tuple[str, ...]) -> bool:
+    """Whether one of our servers vouches for the From domain. False without ids or a usable sender.
+
+    ``microsoft`` among the ids stands for a header without an id, and for ``X-MS-Exchange-Organization-AuthAs:
+    Internal``; it may be allowed only for mail fetched from that tenant.
+    """
+    ids = frozenset(name.strip().lower() for name in authserv_ids)
+    if message.sender is None or not ids:
+        return False
+    if MICROSOFT in ids and message.headers.all("x-ms-exchange-organization-authas") == ("Internal",):
+        return True
+    stamp = _entry_stamp(message, ids)
+    return stamp is not None and _vouches(stamp, message.sender.domain)
+
+
+def _entry_stamp(message: Message, ids: frozenset[str]) -> Stamp | None:
+    """The allowed header that was written where the mail entered our hops (see the module)."""
+    chosen: Stamp | None = None
+    seen: set[str] = set()
+    hops: dict[str, str] = {}
+    for name, value in message.headers.fields:
+        if name == "received" and (by := _BY.search(value)):
+            hops.setdefault(by[1].lower(), value)
+        elif name == "authentication-results":
+            stamp = read(value)
+            if (stamp.id or MICROSOFT) not in ids:
+                continue
+            if chosen is not None and (stamp.id in seen or not _from_ours(hops.get(chosen.id, ""), stamp.id)):
+                return chosen
+            chosen = stamp
+            seen.add(stamp.id)
+    return chosen
+
+
+def _from_ours(received: str, lower_id: str) -> bool:
+    """Whether a hop took the mail from a host of this id's domain, or from a private network."""
+    found = _PEER.match(received)
+    if not found:
+        return False
+    peer = found[1].strip().lower()
+    host = peer.split("[")[0].strip().rstrip(".").rpartition(" ")[2]
+    address = _BRACKETS.search(peer)
+    return (bool(lower_id) and aligned(host, lower_id)) or (address is not None and _is_private(address[1]))
+
+
+def _is_private(address: str) -> bool:
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(peer in network for network in _PRIVATE)
+
+
+def _vouches(stamp: Stamp, domain: str) -> bool:
+    """dmarc=pass for the From domain; where DMARC was not judged, an aligned dkim, spf or auth pass."""
+    dmarc = [result for result in stamp.results if result.method == "dmarc"]
+    if any(result.value == "pass" for result in dmarc):
+        return all(result.value == "pass" and _names(result, domain) for result in dmarc)
+    if any(result.value == "fail" for result in dmarc):
+        return False
+    return any(result.value == "pass" and _is_aligned(result, domain) for result in stamp.results)
+
+
+def _names(result: Result, domain: str) -> bool:
+    return result.properties.get("header.from", domain).rpartition("@")[2] == domain
+
+
+# The property that names whom a method proved (RFC 8601 section 2.7).
+_PROVED = {
+    "dkim": ("header.d", "header.i"),
+    "spf": ("smtp.mailfrom",),
+    "auth": ("smtp.auth", "smtp.mailfrom"),
+}
+
+
+def _is_aligned(result: Result, domain: str) -> bool:
+    for name in _PROVED.get(result.method, ()):
+        value = result.properties.get(name)
+        if value is not None:
+            return ("@" in value or result.method != "auth") and aligned(value.rpartition("@")[2], domain)
+    return False
+
+
+def aligned(one: str, other: str) -> bool:
+    """Whether two domains belong together: equal, or one below the other (RFC 7489 section 3.1, relaxed)."""
+    if one == other:
+        return bool(one)
+    upper, lower = sorted((one, other), key=len)
+    return "." in upper and lower.endswith(f".{upper}")
+
+
+def read(value: str) -> Stamp:
+    """An Authentication-Results header (RFC 8601 section 2.2); one with a torn comment or quote says nothing."""
+    parts = _parts(value.lower())
+    if not parts:
+        return Stamp("", ())
+    first = parts[0].split()
+    if not first or "=" in parts[0]:
+        name, rest = "", parts
+    else:
+        name, rest = first[0], parts[1:]
+    return Stamp(name.strip('"'), tuple(result for part in rest if (result := _result(part))))
+
+
+def _parts(value: str) -> list[str]:
+    """The value at its semicolons, comments dropped and quotes undone; empty where one is not closed."""
+    parts: list[list[str]] = [[]]
+    depth = 0
+    for found in _TOKEN.finditer(value):
+        piece = found[0]
+        if piece == "(":
+            depth += 1
+        elif piece == ")":
+            depth -= 1
+        elif depth:
+            continue
+        elif piece == ";":
+            parts.append([])
+        else:
+            parts[-1].append(_quoted(found[1]) if found[1] is not None else piece)
+        if depth < 0 or piece == '"':
+            return []
+    return ["".join(part).strip() for part in parts] if depth == 0 else []
+
+
+def _quoted(text: str) -> str:
+    """A quoted string as one word that can't be taken for results (reason="dmarc=pass")."""
+    return re.sub(r"[\s=;]", "_", text)
+
+
+def _result(part: str) -> Result | None:
+    found = _RESULT.match(part)
+    if not found:
+        return None
+    properties: dict[str, str] = {}
+    for kind, name, value in _PROPERTY.findall(part, found.end()):
+        properties.setdefault(f"{kind}.{name}", value)
+    return Result(found[1], found[2], properties)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmservice.mail import prefixes
+from crmservice.mail.keywords import DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("subject", "found", "rest"),
+    [
+        ("Nabídka", (), "Nabídka"),
+        ("Re: Nabídka", ("Re:",), "Nabídka"),
+        ("RE:Nabídka", ("RE:",), "Nabídka"),
+        ("Re: FW: AW: Nabídka", ("Re:", "FW:", "AW:"), "Nabídka"),
+        ("Re[2]: Nabídka", ("Re[2]:",), "Nabídka"),
+        ("Re(3): Nabídka", ("Re(3):",), "Nabídka"),
+        ("RE2: Nabídka", ("RE2:",), "Nabídka"),
+        ("RE : Nabídka", ("RE :",), "Nabídka"),
+        ("Odp: Předat: Př: Nabídka", ("Odp:", "Předat:", "Př:"), "Nabídka"),
+        ("ODPOVED: Nabídka", ("ODPOVED:",), "Nabídka"),
+        ("WG: Nabídka", ("WG:",), "Nabídka"),
+        ("Re：Nabídka", ("Re：",), "Nabídka"),
+        ("  Re:  ", ("Re:",), ""),
+        ("Recept: knedlíky", (), "Recept: knedlíky"),
+        ("Informace: den", (), "Informace: den"),
+        ("[EXT] Re: Nabídka", (), "[EXT] Re: Nabídka"),
+        ("", (), ""),
+    ],
+)
+def test_prefixes_of_replies_and_forwards_are_told_from_the_subject(
+    subject: str, found: tuple[str, ...], rest: str
+) -> None:
+    assert prefixes.strip(subject, DEFAULT) == (found, rest)
+
+
+@pytest.mark.parametrize("word", DEFAULT.reply)
+def test_every_reply_prefix_is_one(word: str) -> None:
+    assert prefixes.is_reply(f"{word}: Fwd: x", DEFAULT)
+    assert not prefixes.is_forward(f"{word}: Fwd: x", DEFAULT)
+
+
+@pytest.mark.parametrize("word", DEFAULT.forward)
+def test_every_forward_prefix_is_one(word: str) -> None:
+    assert prefixes.is_forward(f"{word}: Re: x", DEFAULT)
+    assert not prefixes.is_reply(f"{word}: Re: x", DEFAULT)
+
+
+def test_a_subject_without_prefix_is_neither() -> None:
+    assert not prefixes.is_reply("x", DEFAULT)
+    assert not prefixes.is_forward("x", DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("subject", "rest"),
+    [
+        ("New task: x", "New task: x"),
+        ("Fwd: FW: Př: New task: x", "New task: x"),
+        ("Re: New task: x", None),
+        ("Fwd: Re: New task: x", None),
+    ],
+)
+def test_a_new_task_may_stand_behind_forwards_but_not_behind_a_reply(subject: str, rest: str | None) -> None:
+    assert prefixes.behind_forwards(subject, DEFAULT) == rest
+
+
+@pytest.mark.parametrize(
+    ("subject", "rest"),
+    [
+        ("New task: Zavolat", "Zavolat"),
+        ("NOVY  UKOL:Zavolat", "Zavolat"),
+        ("Nový\u00a0úkol: Zavolat", "Zavolat"),
+        ("No\u00advy\u0301 úkol: Zavolat", "Zavolat"),
+        ("Ｎｅｗ ｔａｓｋ： Zavolat", "Zavolat"),
+        ("New tasks: Zavolat", None),
+        ("A new task: Zavolat", None),
+        ("", None),
+    ],
+)
+def test_the_beginning_of_a_subject_is_compared_folded(subject: str, rest: str | None) -> None:
+    assert prefixes.begins_with(subject, DEFAULT.new_task) == rest
+
+
+def test_the_longest_spelling_wins() -> None:
+    assert prefixes.begins_with("Popis Problém č. 5", ("Popis", "Popis Problém č.")) == "5"
+
+
+def test_a_spelling_ends_with_its_word() -> None:
+    assert prefixes.begins_with("Info obchod", DEFAULT.info_about) is None
+    assert prefixes.begins_with("Info o obchodu", DEFAULT.info_about) == "obchodu"
+    assert prefixes.begins_with("Problem No.513", DEFAULT.problem) == "513"
+
+
+@pytest.mark.parametrize("subject", ["Re: x", "RE: x", "Fwd: x", "fw: x"])
+def test_what_the_manual_sends_on_is_known(subject: str) -> None:
+    assert prefixes.begins_with(subject, prefixes.SENT_ON) == "x"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "nechci",
+        "NECHCI!",
+        "Re: Fwd: do  not send.",
+        "„Neposílat“",
+        "I DO NOT WANT",
+        "ne\u00adposílat",
+        "(Re: nechci)",
+        "*** nechci ***",
+    ],
+)
+def test_an_opt_out_is_the_whole_subject_less_prefixes_and_punctuation(subject: str) -> None:
+    assert prefixes.is_exactly(subject, DEFAULT.opt_out, DEFAULT)
+
+
+@pytest.mark.parametrize("subject", ["nechci auto", "do not send the offer yet", "", "!!!", "Re:", "to nechci"])
+def test_an_opt_out_is_no_part_of_a_subject(subject: str) -> None:
+    assert not prefixes.is_exactly(subject, DEFAULT.opt_out, DEFAULT)
+
+
+@given(
+    st.lists(st.sampled_from(["Re:", "FW: ", "Odp: ", "Re[3]:", "AW : ", " Fwd:"]), max_size=6), st.text(max_size=20)
+)
+def test_stripping_is_total_and_leaves_nothing_to_strip(found: list[str], rest: str) -> None:
+    stripped, left = prefixes.strip("".join(found) + rest, DEFAULT)
+    assert len(stripped) >= len(found)
+    assert prefixes.strip(left, DEFAULT) == ((), left)
+
+
+@pytest.mark.parametrize("unit", ["Re:", "Re ", "Re\u0301", "Re[", " ", "\u00ad", "R"])
+def test_a_hostile_subject_takes_linear_time(unit: str) -> None:
+    def seconds(length: int) -> float:
+        subject = unit * (length // len(unit))
+        best = []
+        for _ in range(3):
+            begin = time.process_time()
+            prefixes.strip(subject, DEFAULT)
+            prefixes.begins_with(subject, DEFAULT.new_task)
+            prefixes.is_exactly(subject, DEFAULT.opt_out, DEFAULT)
+            best.append(time.process_time() - begin)
+        return min(best)
+
+    half, whole = seconds(500_000), seconds(1_000_000)
+    assert whole < 1.5
+    assert whole <= 3 * half + 0.02

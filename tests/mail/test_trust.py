@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crmservice.mail.parsing import parse
+from crmservice.mail.trust import aligned, read, sender_verified
+
+OURS = ("mx.firma.cz",)
+PASS = "Authentication-Results: mx.firma.cz; dmarc=pass header.from=firma.cz"
+
+
+def verified(*lines: str, ids: tuple[str, ...] = OURS, sender: str = "boss@firma.cz") -> bool:
+    raw = "\r\n".join((*lines, f"From: {sender}", "", "x")).encode()
+    return sender_verified(parse(raw), ids)
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        "dmarc=pass header.from=firma.cz",
+        "DMARC=Pass Header.From=FIRMA.cz",
+        "dmarc=pass",
+        "spf=fail smtp.mailfrom=evil.test; dmarc=pass (p=reject (deep)) header.from=firma.cz",
+        "dkim=pass header.d=firma.cz",
+        "dkim=pass header.i=@mail.firma.cz",
+        "dkim=pass header.i=jana@firma.cz; dmarc=none header.from=firma.cz",
+        "spf=pass smtp.mailfrom=bounce@firma.cz",
+        "spf=pass smtp.mailfrom=mail.firma.cz",
+        "auth=pass (login) smtp.auth=jana@firma.cz",
+        "dkim/1=pass header.d=firma.cz",
+    ],
+)
+def test_our_server_vouches_for_the_sender(results: str) -> None:
+    assert verified(f"Authentication-Results: mx.firma.cz 1; {results}")
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        "none",
+        "dmarc=fail header.from=firma.cz; dkim=pass header.d=firma.cz",
+        "dmarc=pass header.from=evil.test",
+        "dmarc=pass header.from=firma.cz; dmarc=fail header.from=firma.cz",
+        "dkim=pass header.d=evil.test",
+        "dkim=pass header.d=cz",
+        "dkim=pass header.d=notfirma.cz",
+        "dkim=pass",
+        "dkim=fail header.d=firma.cz",
+        "spf=pass smtp.helo=firma.cz",
+        "auth=pass smtp.auth=firma.cz",
+        "iprev=pass policy.iprev=192.0.2.1",
+        'spf=fail reason="x; dmarc=pass" smtp.mailfrom=evil.test',
+        "spf=fail (; dmarc=pass header.from=firma.cz)",
+        "spf=fail (; dmarc=pass header.from=firma.cz",
+        "spf=fail ); dmarc=pass header.from=firma.cz",
+        'spf=fail "; dmarc=pass header.from=firma.cz',
+        "nonsense",
+        "",
+    ],
+)
+def test_results_that_prove_nothing(results: str) -> None:
+    assert not verified(f"Authentication-Results: mx.firma.cz; {results}")
+
+
+SPOOFS = {
+    "forged From": (),
+    "Reply-To": ("Reply-To: boss@firma.cz",),
+    "Sender": ("Sender: boss@firma.cz",),
+    "results of a stranger": ("Authentication-Results: mx.evil.test; dmarc=pass header.from=firma.cz",),
+    "forged results below ours": ("Authentication-Results: mx.firma.cz; dmarc=fail header.from=firma.cz", PASS),
+}
+
+
+@pytest.mark.parametrize("lines", SPOOFS.values(), ids=SPOOFS.keys())
+def test_a_forged_sender_is_not_verified(lines: tuple[str, ...]) -> None:
+    assert not verified(*lines)
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        "eve@evil.test\r\nFrom: boss@firma.cz",
+        "boss@firma.cz <eve@evil.test>",
+        "boss@firma.cz\u200b",
+        "boss@f\u0456rma.cz",
+        "eve@evil.test",
+    ],
+)
+def test_results_for_our_domain_do_not_help_another_sender(sender: str) -> None:
+    assert not verified(PASS, sender=sender)
+
+
+def test_without_ids_nobody_is_verified() -> None:
+    assert not verified(PASS, ids=())
+
+
+def test_the_topmost_header_of_our_id_counts() -> None:
+    assert verified("Authentication-Results: other.cz; none", PASS, "Authentication-Results: mx.firma.cz; dmarc=fail")
+
+
+HOPS = ("hub.firma.cz", "mx.firma.cz")
+FORWARDED = "Authentication-Results: hub.firma.cz; dmarc=fail header.from=firma.cz"
+
+
+@pytest.mark.parametrize("peer", ["mx.firma.cz [192.0.2.7]", "unknown [10.0.0.7]", "[IPv6:fd00::7]"])
+@pytest.mark.parametrize("above", [True, False])
+def test_of_several_ids_the_entry_into_our_hops_counts(peer: str, above: bool) -> None:
+    received = f"Received: from mx.firma.cz ({peer}) by hub.firma.cz"
+    lines = (received, FORWARDED) if above else (FORWARDED, received)
+    assert verified(*lines, PASS, ids=HOPS)
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        "Received: from mx.firma.cz (evil.test [198.51.100.1]) by hub.firma.cz",
+        "Received: from mx.firma.cz ([nonsense]) by hub.firma.cz",
+        "Received: from mx.firma.cz ([:::]) by hub.firma.cz",
+        "Received: from mx.firma.cz by hub.firma.cz",
+        "Received: from mx.firma.cz (mx.firma.cz [10.0.0.7]) by store.firma.cz",
+        "Received: from hub.firma.cz ([10.0.0.2]) by store\r\nReceived: from a ([198.51.100.1]) by hub.firma.cz",
+    ],
+)
+def test_a_lower_id_that_our_hop_did_not_see_does_not_count(received: str) -> None:
+    forged = "Received: from x (mx.firma.cz [10.0.0.1]) by mx.firma.cz"
+    assert not verified(received, FORWARDED, forged, PASS, ids=HOPS)
+
+
+def test_a_forged_header_below_the_entry_does_not_count() -> None:
+    entry = "Authentication-Results: mx.firma.cz; dmarc=fail header.from=firma.cz"
+    inside = "Received: from mx.firma.cz (mx.firma.cz [10.0.0.7]) by hub.firma.cz"
+    assert not verified(inside, FORWARDED, entry, PASS, ids=HOPS)
+
+
+def test_microsoft_writes_no_id() -> None:
+    line = "Authentication-Results: spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=firma.cz; dmarc=pass header.from=firma.cz"
+    assert verified(line, ids=("microsoft",))
+    assert not verified(line)
+
+
+def test_mail_from_inside_the_tenant_is_verified() -> None:
+    line = "X-MS-Exchange-Organization-AuthAs: Internal"
+    assert verified(line, ids=("microsoft",))
+    assert not verified(line, "X-MS-Exchange-Organization-AuthAs: Anonymous", ids=("microsoft",))
+    assert not verified(line)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("a.cz", "a.cz", True),
+        ("m.a.cz", "a.cz", True),
+        ("a.cz", "ba.cz", False),
+        ("cz", "a.cz", False),
+        ("", "", False),
+    ],
+)
+def test_domains_belong_together_when_one_is_below_the_other(one: str, other: str, together: bool) -> None:
+    assert aligned(one, other) is together
+    assert aligned(other, one) is together
+
+
+def test_a_quoted_id_is_an_id() -> None:
+    assert read('"mx.firma.cz" ; dmarc=pass').id == "mx.firma.cz"
+
+
+@given(st.text(alphabet='ab=;()"\\. /'))
+def test_no_header_breaks_the_reader(value: str) -> None:
+    assert all(result.method for result in read(value).results)
