@@ -13,9 +13,9 @@ from crmservice.pipeline.rule import Reading
 
 def read(raw: bytes, box: Box, words: Keywords, notice_key: bytes = b"") -> Reading:
     """Read one message for this box; a journal report is the message inside (SPEC chapter 2, ``journal``)."""
-    message = reading.read(raw)
+    message = reading.read(raw, box.zone)
     if box.journal and (report := journal.unwrap(message)) is not None:
-        message = _from_journal(reading.read(report.inner), report)
+        message = _from_journal(reading.read(report.inner, box.zone), report)
     own = own_notice.is_ours(message, notice_key)
     return replace(_reading(message, words), own_notice=own, inner=_inner(message, box, words))
 
@@ -33,7 +33,7 @@ def _inner(message: Message, box: Box, words: Keywords) -> Reading | None:
     """The mail inside, where a mail to the box alone carries one (rules=safe: forwarded by hand)."""
     if not box.safe or not message.nested or message.recipients != (box.email,) or message.bounce:
         return None
-    inner = reading.read(message.nested[0])
+    inner = reading.read(message.nested[0], box.zone)
     return None if inner.limits else _reading(inner, words)
 
 

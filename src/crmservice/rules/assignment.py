@@ -6,9 +6,11 @@ reply takes what its thread knows, as a suggestion (``safe``: at once if the sen
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from crmservice.crm.records import Contract, Order
 from crmservice.pipeline.assignment import assignment as assigned
 from crmservice.pipeline.rule import Answer, Assignment, Case, go_on, not_mine
 
@@ -19,6 +21,18 @@ def assignment(case: Case) -> Answer:
     if result == Assignment():
         unknown = [marker.numbers[0] for marker in case.reading.markers]
         return not_mine("number-unknown", numbers=unknown[:10]) if unknown else not_mine("no-marker")
-    evidence = {"order": result.order, "task": result.task, "type": result.type, "scope": result.scope}
-    shown: dict[str, Any] = {name: value for name, value in {"contract": result.contract, **evidence}.items() if value is not None}
+    shown: dict[str, Any] = {name: value for name, value in _shown(case, result) if value is not None}
     return go_on("assigned", found=replace(case.found, assignment=result), **shown)
+
+
+def _shown(case: Case, result: Assignment) -> tuple[tuple[str, str | None], ...]:
+    """What was found, by number where the marker named one (a thread knows its contract by its key alone)."""
+    contract = _number(case.directory.contracts.values(), result.contract)
+    order = _number(case.directory.orders.values(), result.order)
+    suggested = ", ".join(suggestion.target for suggestion in result.suggestions) or None
+    found = (("contract", contract), ("order", order), ("task", result.task), ("type", result.type))
+    return (*found, ("scope", result.scope), ("suggested", suggested))
+
+
+def _number(records: Iterable[Contract | Order], key: int | None) -> str | None:
+    return next((record.number for record in records if record.id == key), str(key) if key is not None else None)

@@ -6,8 +6,6 @@ from crmservice.mail import prefixes
 from crmservice.mail.text import fold
 from crmservice.pipeline.rule import Answer, Case, not_mine, stop
 
-KEPT = ("Re:", "Fwd:", "FW:")
-
 
 def ignored_subject(case: Case) -> Answer:
     """Stop mail whose subject contains an ``ignoreSubject`` value and does not begin Re:, Fwd: or FW:."""
@@ -17,6 +15,6 @@ def ignored_subject(case: Case) -> Answer:
     value = next((value for value in case.box.ignore_subjects if fold(value) in subject), None)
     if value is None:
         return not_mine("subject-other")
-    if prefixes.begins_with(case.message.subject, KEPT) is not None:
+    if prefixes.begins_with(case.message.subject, prefixes.SENT_ON) is not None:
         return not_mine("reply-or-forward", value=value)
     return stop("IGNORED SUBJECT", "DELETED", because="subject-ignored", value=value)

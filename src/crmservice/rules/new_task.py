@@ -32,12 +32,8 @@ def new_task(case: Case) -> Answer:
 
 def _subject(case: Case) -> str | None:
     """The rest of the subject behind the words, also after forward prefixes, never after a reply's."""
-    subject = case.message.subject
-    whole = prefixes.begins_with(subject, case.words.new_task)
-    if whole is not None or prefixes.is_reply(subject, case.words):
-        return whole
-    _, rest = prefixes.strip(subject, case.words)
-    return prefixes.begins_with(rest, case.words.new_task)
+    rest = prefixes.behind_forwards(case.message.subject, case.words)
+    return None if rest is None else prefixes.begins_with(rest, case.words.new_task)
 
 
 def _task(case: Case, subject: str, approver: User) -> CreateTask:

@@ -108,8 +108,8 @@ class Cycle:
         except CrmServiceError as fault:
             return self._fault(box, fault)
         finally:
-            for fault in source.faults:
-                self.log.notice(f"{box.name} {source.name}: {fault}")
+            for text in source.faults:
+                self.log.notice(f"{box.name} {source.name}: {text}")
             source.close()
         return DONE
 

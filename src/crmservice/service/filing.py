@@ -6,7 +6,7 @@ takes good ones with it (HOUSE.md, point 5). The attempt is counted durably befo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -39,7 +39,7 @@ class Inbox(Protocol):
     def release(self, ids: Sequence[int]) -> None:
         """Take an attempt back: it was not the message that failed."""
 
-    def set_aside(self, row: int, code: str, evidence: dict[str, str]) -> None:
+    def set_aside(self, row: int, reason: str, evidence: Mapping[str, object] | None = None) -> bool:
         """Give the verdict SET ASIDE with its reason."""
 
 

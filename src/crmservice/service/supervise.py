@@ -56,7 +56,7 @@ def _be_child(work: Work, died: bool, parent: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except BaseException:  # noqa: BLE001 (a child must never run on into its parent's code)
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())
     finally:
         os._exit(code)
 
