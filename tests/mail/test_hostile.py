@@ -22,24 +22,22 @@ HTML = b"Content-Type: text/html\r\n\r\n"
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of the best of three runs: what the collector and a busy machine add is not the code's."""
-    return min(one_run(work) for _ in range(3))
-
-
-def one_run(work: Callable[[], object]) -> float:
     gc.collect()
     started = time.process_time()
     work()
     return time.process_time() - started
 
 
-def assert_linear(work: Callable[[int], Callable[[], object]]) -> None:
-    """``work(size)`` prepares; what it returns takes under 2 s, twice the size at most thrice the time."""
-    half, whole = work(MEGABYTE // 2), work(MEGABYTE)
+def is_linear(half: Callable[[], object], whole: Callable[[], object]) -> bool:
+    """Under 2 s, and twice the size at most thrice the time; below 100 ms the clock says more than the code."""
     slower = cpu_seconds(whole)
-    assert slower < 2
-    # Below 100 ms the clock and the cache say more than the code.
-    assert slower <= 3 * max(cpu_seconds(half), 0.1)
+    return slower < 0.3 or (slower < 2 and slower <= 3 * cpu_seconds(half))
+
+
+def assert_linear(work: Callable[[int], Callable[[], object]]) -> None:
+    """What ``work(size)`` prepares runs in linear time; tried thrice, since a busy machine adds to it."""
+    half, whole = work(MEGABYTE // 2), work(MEGABYTE)
+    assert any(is_linear(half, whole) for _ in range(3))
 
 
 def filled(unit: bytes, size: int) -> bytes:

@@ -368,10 +368,10 @@ def test_a_long_file_name_keeps_its_extension() -> None:
 class Breaking:
     """Stands where a reader should: whatever it is asked, it fails as told."""
 
-    def __init__(self, fault: BaseException) -> None:
+    def __init__(self, fault: Exception) -> None:
         self.fault = fault
 
-    def __call__(self, *_: object) -> structure.Part:
+    def __call__(self) -> bytes:
         raise self.fault
 
 

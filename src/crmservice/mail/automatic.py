@@ -100,11 +100,11 @@ def bulk(message: Message) -> str:
 
     Junk: ``X-Spam-Flag: YES``, a spam confidence level of 5 or more (Exchange; -1 is trusted). Newsletters and
     lists: ``Precedence`` bulk, list or junk, ``List-Id`` (RFC 2919), ``List-Unsubscribe`` (RFC 2369). No
-    automatic reply is bulk, though some carry ``Precedence: bulk``: it answers somebody.
+    automatic reply (``message.auto_reply``) is bulk, though some carry ``Precedence: bulk``: it answers somebody.
     """
     headers = message.headers
     junk = _junk(headers)
-    if junk or is_auto_reply(message):
+    if junk or message.auto_reply:
         return junk
     for name in ("list-id", "list-unsubscribe"):
         value = headers.first(name).strip()

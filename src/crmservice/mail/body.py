@@ -248,7 +248,7 @@ def _enter(writer: _Writer, node: LexborNode, tag: str) -> None:
     elif tag in _CELLS:
         if _has_cell_before(node):
             writer.cell()
-    elif tag in _BLOCKS and not _sole_block_of_cell(node):
+    elif tag in _BLOCKS and not _sole_block_of_cell(node, tag):
         writer.line(2 if tag in _PARAGRAPHS else 1)
         _begin_block(writer, tag)
     elif tag == "a":
@@ -268,7 +268,7 @@ def _leave(writer: _Writer, node: LexborNode, tag: str) -> None:
     if tag in _BLOCKS:
         if tag == "pre":
             writer.preformatted -= 1
-        if not _sole_block_of_cell(node):
+        if not _sole_block_of_cell(node, tag):
             writer.line(2 if tag in _PARAGRAPHS else 1)
     elif tag == "a" and writer.links:
         href, mark = writer.links.pop()
@@ -289,16 +289,20 @@ def _has_cell_before(node: LexborNode) -> bool:
     return before is not None
 
 
-def _sole_block_of_cell(node: LexborNode) -> bool:
+def _sole_block_of_cell(node: LexborNode, tag: str) -> bool:
     """Whether a block only wraps the text of a table cell (Outlook): it makes no line of its own."""
+    if tag not in ("p", "div"):
+        return False
     parent = node.parent
-    return node.tag in ("p", "div") and parent is not None and parent.tag in _CELLS and _alone(node)
+    return parent is not None and parent.tag in _CELLS and _alone(node)
 
 
 def _alone(node: LexborNode) -> bool:
-    return not any(_is_content(sibling) for sibling in (node.prev, node.next)) and not any(
-        _is_content(far) for far in (node.prev and node.prev.prev, node.next and node.next.next)
-    )
+    """Whether nothing but white space stands within two places of a node."""
+    before, after = node.prev, node.next
+    if _is_content(before) or _is_content(after):
+        return False
+    return not (before is not None and _is_content(before.prev)) and not (after is not None and _is_content(after.next))
 
 
 def _is_content(node: LexborNode | None) -> bool:

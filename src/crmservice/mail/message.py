@@ -118,14 +118,22 @@ class Headers:
     """
 
     fields: tuple[tuple[str, str], ...] = ()
+    _by_name: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name: dict[str, tuple[str, ...]] = {}
+        for name, value in self.fields:
+            by_name[name] = (*by_name[name], value) if name in by_name else (value,)
+        object.__setattr__(self, "_by_name", by_name)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of the header ``name`` (lower case), topmost first."""
-        return tuple(value for key, value in self.fields if key == name)
+        return self._by_name.get(name, ())
 
     def first(self, name: str) -> str:
         """The topmost value of the header ``name`` (lower case), or an empty text."""
-        return next((value for key, value in self.fields if key == name), "")
+        values = self._by_name.get(name)
+        return values[0] if values else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,14 @@ def read(raw: bytes, zone: tzinfo = UTC) -> Message:
     message = parsing.parse(raw)
     if message.limits:
         return message
-    # The bounce first: a delivery report is never an automatic reply.
-    message = replace(message, bounce=bounces.find(message))
-    return replace(
+    message = replace(
         message,
         fresh=quoting.fresh_part(message.text),
+        bounce=bounces.find(message),
         invitation=invitations.read(message.calendars, zone) if message.calendars else None,
-        auto_reply=automatic.is_auto_reply(message),
-        bulk=automatic.bulk(message),
     )
+    # In this order: a delivery report is never an automatic reply, and an automatic reply is never bulk.
+    if automatic.is_auto_reply(message):
+        return replace(message, auto_reply=True)
+    bulk = automatic.bulk(message)
+    return replace(message, bulk=bulk) if bulk else message

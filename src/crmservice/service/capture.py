@@ -83,7 +83,8 @@ class Capture:
         ids = {**before, **rows}
         wanted = [mail.source_id for mail in batch if not mail.oversize]
         gone = source.confirm(wanted)
-        self.inbox.confirm_gone([ids[name] for name in gone])
+        if gone:
+            self.inbox.confirm_gone([ids[name] for name in gone])
         return len(new)
 
     def _accept(self, box: Box, source: Source, new: Sequence[Fetched]) -> dict[str, int]:
