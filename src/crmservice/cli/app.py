@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 from crmservice import __version__
@@ -47,33 +47,31 @@ class Globals:
 class LazyGroup(TyperGroup):
     """Lists commands from the table above; imports the one that is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (typer's signature)
         """The commands in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's)
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:  # noqa: ARG002 (typer's signature)
         """A stand-in with the command's line of help."""
         if cmd_name not in COMMANDS:
             return None
         line = _(COMMANDS[cmd_name][1])
-        return click.Command(cmd_name, help=line, short_help=line)
+        return TyperCommand(cmd_name, help=line, short_help=line, rich_markup_mode=None)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The real command, imported now."""
         name, stand_in, rest = super().resolve_command(ctx, args)
         return name, (_load(str(name)) if stand_in is not None else None), rest
 
 
-def _load(name: str) -> click.Command:
+def _load(name: str) -> Any:
     place, line = COMMANDS[name]
     module, _colon, function = place.partition(":")
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name, help=None)(getattr(importlib.import_module(module), function))
     command: Any = get_command(single)
     command.short_help = _(line)
-    return command  # type: ignore[no-any-return]
+    return command
 
 
 app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
@@ -110,12 +108,12 @@ def run(arguments: Sequence[str]) -> int:
     except CrmServiceError as fault:
         print(f"crmservice: {fault}", file=sys.stderr)
         return exits.code_of(fault)
-    except click.exceptions.Exit as leave:
+    except typer.Exit as leave:
         return leave.exit_code
-    except click.ClickException as wrong:
-        wrong.show()
+    except TyperException as wrong:
+        wrong.show()  # type: ignore[attr-defined]
         return wrong.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print(_("crmservice: stopped; nothing is lost, the next run goes on from here"), file=sys.stderr)
         return exits.INTERRUPTED
     except BrokenPipeError:
