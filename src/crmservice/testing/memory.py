@@ -24,7 +24,7 @@ class MemoryGateway:
         self.outcomes: list[Outcome] = []
         self.activities: list[tuple[int, CreateActivity]] = []
         self._lock = threading.Lock()
-        self._asked: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
+        self._thread = threading.local()
 
     @classmethod
     def from_tables(cls, tables: Mapping[str, Any]) -> MemoryGateway:
@@ -37,7 +37,7 @@ class MemoryGateway:
         seen = {
             key: tuple(row for row in found if row.message not in own) for key, found in self.directory.seen.items()
         }
-        self._asked = (own, _messages(self.directory))
+        self._thread.asked = (own, _messages(self.directory))
         return replace(self.directory, seen={key: found for key, found in seen.items() if found})
 
     def apply(self, outcomes: Sequence[Outcome]) -> None:
@@ -51,7 +51,7 @@ class MemoryGateway:
                 self.activities += [(outcome.row.id, activity) for activity in made]
 
     def _check(self, outcomes: Sequence[Outcome]) -> None:
-        rows, seen = self._asked
+        rows, seen = getattr(self._thread, "asked", (frozenset[int](), frozenset[int]()))
         keys = {o.decision.identity.key for o in outcomes if o.decision.verdict is not Verdict.SET_ASIDE}
         now = {row.message for key in keys for row in self.directory.seen.get(key, ())}
         intents = [intent for outcome in outcomes for intent in outcome.decision.intents]

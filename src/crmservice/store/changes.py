@@ -1,0 +1,76 @@
+"""Changes of rows that stood before: read at once, changed in order, each with its effect (HOUSE.md, point 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models
+
+from crmservice.store import bulk, texts
+from crmservice.store.models import Effect
+
+State = dict[str, Any]
+Change = Callable[[State], State]
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a batch changed. ``first`` says with which number a message's effects begin."""
+
+    first: dict[int, int] = field(default_factory=dict)
+    rows: list[tuple[int, int, str, str, str, str]] = field(default_factory=list)
+
+    def add(self, message: int, table: str, row: int | str, before: Any = None, after: Any = None) -> None:
+        """Note an effect; ``before`` None: the row was made; ``after`` None: it went."""
+        n = self.first.get(message, 0)
+        self.first[message] = n + 1
+        self.rows.append((message, n, table, str(row), _json(before), _json(after)))
+
+    def write(self) -> None:
+        """Insert them."""
+        bulk.insert(Effect, "message_id", "n", "table", "row", "before", "after").run(self.rows)
+
+
+def _json(value: Any) -> str:
+    return "" if value is None else texts.compact(value)
+
+
+@dataclass(slots=True)
+class Changes:
+    """Changes of rows of one table. ``names`` are the columns that may change."""
+
+    model: type[models.Model]
+    names: tuple[str, ...]
+    wished: list[tuple[int, int, State | Change]] = field(default_factory=list)
+
+    def add(self, message: int, row: int, change: State | Change) -> None:
+        """A message changes a row: to these values, or to what a function makes of the values it finds."""
+        self.wished.append((message, row, change))
+
+    def write(self, effects: Effects) -> None:
+        """Apply the changes in their order; a row that is gone meanwhile is passed over."""
+        if not self.wished:
+            return
+        states = self._states({row for _, row, _ in self.wished})
+        changed: dict[int, None] = {}
+        for message, row, change in self.wished:
+            if (state := states.get(row)) is None:
+                continue
+            new = change(dict(state)) if callable(change) else change
+            different = {name: value for name, value in new.items() if state[name] != value}
+            if different:
+                before = {name: state[name] for name in different}
+                effects.add(message, self.model._meta.model_name or "", row, before, different)
+                state.update(different)
+                changed[row] = None
+        rows = ([*(states[row][name] for name in self.names), row] for row in changed)
+        bulk.update(self.model, *self.names).run(rows)
+
+    def _states(self, ids: set[int]) -> dict[int, State]:
+        states: dict[int, State] = {}
+        for chunk in bulk.chunks(ids):
+            for state in self.model._default_manager.filter(pk__in=chunk).values("id", *self.names):
+                states[state.pop("id")] = state
+        return states

@@ -1,0 +1,217 @@
+"""Which database, and its schema: ``connect`` once in a process, then ``migrate`` (cheap when nothing is due)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.apps import apps
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
+
+from crmservice import bootstrap
+from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
+from crmservice.store import locks
+
+FILE = "crmservice.db"
+PRIVATE = ".crmservice"
+"""The folder below the home that holds locks."""
+
+_BUSY_S = 30
+_MIGRATE_WAIT_S = 120.0
+_MIGRATE_LOCK = 0x43524D01
+_APPLY_LOCK = 0x43524D02
+
+
+class DatabaseUnavailable(TryLater):
+    """The database can't be reached, or is busy, or its disk is full: the same call may work later."""
+
+
+class DatabaseNewer(BadConfiguration):
+    """The database was made by a newer CRMService: update the program, or restore an older backup."""
+
+
+class _Place:
+    """The home that this process is connected to."""
+
+    home: Path | None = None
+
+
+def connect(home: Path, url: str = "") -> None:
+    """Tell Django where the tables are: ``crmservice.db`` in the home, or the database of ``url``.
+
+    ``url``: ``postgresql://user:password@host:port/name`` (a socket's folder as ``?host=/path``) or
+    ``sqlite:////absolute/path``. Opens nothing yet. Raises BadConfiguration for another kind of URL.
+    """
+    database = _database(Path(home), url)
+    settings.DATABASES = {"default": database}
+    # Django made one for no database while it set itself up; a process may also change its home (tests, restore).
+    connections["default"].close()
+    del connections["default"]
+    connections.databases.update(connections.configure_settings({"default": dict(database)}))
+    _Place.home = Path(home)
+
+
+def home() -> Path:
+    """The home that ``connect`` was called with. Raises CrmServiceError before that."""
+    if _Place.home is None:
+        msg = "the store is not connected: call store.database.connect first"
+        raise CrmServiceError(msg)
+    return _Place.home
+
+
+def is_postgresql() -> bool:
+    """Whether the tables are on a PostgreSQL server."""
+    return bool(connection.vendor == "postgresql")
+
+
+def _database(home: Path, url: str) -> dict[str, Any]:
+    if url.startswith(("postgresql://", "postgres://")):
+        return _postgresql(url)
+    if url and not url.startswith("sqlite:///"):
+        msg = "database: the URL must begin with postgresql:// or sqlite:///"
+        raise BadConfiguration(msg)
+    return _sqlite(Path(unquote(url.removeprefix("sqlite:///"))) if url else home / FILE)
+
+
+def _sqlite(file: Path) -> dict[str, Any]:
+    # A commit that lets a mail be deleted on its server must survive a power cut (SPEC chapter 3).
+    durable = "WAL; PRAGMA synchronous = FULL" if bootstrap.sqlite_is_sound() else "DELETE; PRAGMA synchronous = EXTRA"
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(file),
+        "CONN_MAX_AGE": None,  # the last connection's end would checkpoint, at every batch
+        "OPTIONS": {
+            "timeout": _BUSY_S,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": f"PRAGMA journal_mode = {durable}",
+        },
+    }
+
+
+def _postgresql(url: str) -> dict[str, Any]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        msg = f"database: the URL can't be read ({type(error).__name__})"
+        raise BadConfiguration(msg) from None
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    host = options.pop("host", "") or unquote(parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "crmservice",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(port or ""),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 10, **options},
+    }
+
+
+def refresh() -> None:
+    """Drop this thread's connection if it broke, so that the next use opens a new one. Cheap."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
+@contextmanager
+def writing(*, serialised: bool = False) -> Iterator[None]:
+    """One durable transaction that holds the right to write from its start on (``BEGIN IMMEDIATE``).
+
+    ``serialised``: on PostgreSQL too, one such transaction at a time (an advisory lock of the transaction).
+    Raises DatabaseUnavailable where the database is busy, away or full.
+    """
+    refresh()
+    with available(), transaction.atomic():
+        if serialised and is_postgresql():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPLY_LOCK])
+        yield
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """Turn what the driver says of a database that is away, busy or full into DatabaseUnavailable."""
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        msg = f"the database is not available: {str(error).strip() or type(error).__name__}"
+        raise DatabaseUnavailable(msg) from error
+
+
+def migrate() -> bool:
+    """Bring the schema up to date; returns whether anything was to be done.
+
+    When all is applied this is one query. Two processes that begin at once wait for each other.
+    Raises DatabaseUnavailable, or DatabaseNewer where the database knows migrations that we don't.
+    """
+    with available():
+        if _up_to_date():
+            return False
+        with _migrating():
+            if _up_to_date():
+                return False
+            _run_migrations()
+    return True
+
+
+def _up_to_date() -> bool:
+    known, applied = _known_migrations(), _applied_migrations()
+    newer = sorted(name for app, name in applied - known if app in {app for app, _ in known})
+    if newer:
+        msg = f"{DatabaseNewer.__doc__} (it has {', '.join(newer)})"
+        raise DatabaseNewer(msg)
+    return known <= applied
+
+
+def _known_migrations() -> set[tuple[str, str]]:
+    folders = ((config.label, Path(config.path) / "migrations") for config in apps.get_app_configs())
+    return {
+        (label, file.stem)
+        for label, folder in folders
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.suffix == ".py" and file.name[0].isdigit()
+    }
+
+
+def _applied_migrations() -> set[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute("SELECT app, name FROM django_migrations")
+        except DatabaseError as error:
+            if connection.vendor == "sqlite" and "no such table" not in str(error):
+                raise
+            if connection.vendor == "postgresql" and getattr(error.__cause__, "sqlstate", "") != "42P01":
+                raise
+            return set()
+        return {(str(app), str(name)) for app, name in cursor.fetchall()}
+
+
+@contextmanager
+def _migrating() -> Iterator[None]:
+    if not is_postgresql():
+        with locks.held(home() / PRIVATE / "migrate.lock", _MIGRATE_WAIT_S):
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATE_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATE_LOCK])
+
+
+def _run_migrations() -> None:
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())

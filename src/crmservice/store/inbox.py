@@ -1,0 +1,239 @@
+"""The inbox: a row for every message that ever arrived, durable before its server lets it go (SPEC chapter 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from crmservice.crm.ids import new_id
+from crmservice.pipeline.gateway import Waiting
+from crmservice.pipeline.rule import Step, Verdict
+from crmservice.store import bulk, texts
+from crmservice.store.database import refresh, writing
+from crmservice.store.models import Message
+from crmservice.store.trails import log_json, read_log, trail_json
+
+SET_ASIDE = ("SET ASIDE",)
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A message that arrived; its backup is durable already.
+
+    ``path`` is below the home, with ``/``; empty for an oversized mail, which gets its ``verdict`` at once.
+    ``arrived`` is aware and UTC, ``day`` the local day of the arrival. ``gone``: there is nothing to delete
+    at the source (a mail taken by SMTP, an import that copies).
+    """
+
+    box: str
+    source: str
+    source_id: str
+    sha256: str
+    size: int
+    path: str
+    arrived: datetime
+    day: date
+    verdict: str = ""
+    log: tuple[str, ...] = ()
+    trail: tuple[Step, ...] = ()
+    sender: str = ""
+    subject: str = ""
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A row of the inbox, to be shown. ``verdict`` is empty while it waits, ``first`` what it repeats."""
+
+    id: int
+    box: str
+    day: date
+    arrived: datetime
+    sender: str
+    subject: str
+    size: int
+    path: str
+    sha256: str
+    verdict: str
+    log: tuple[str, ...]
+    attempts: int
+    first: int | None
+
+
+class Lease(Protocol):
+    """Who works on a box; ``check`` raises LeaseLost inside the transaction when somebody else does."""
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease still holds."""
+
+
+_NEW = (
+    "id", "box", "source", "source_id", "gone", "sha256", "size", "path", "arrived", "day", "attempts", "verdict",
+    "log", "trail", "direction", "sender", "sender_verified", "subject",
+)  # fmt: skip
+
+
+def accept(arrivals: Sequence[New], lease: Lease | None = None) -> list[int]:
+    """Insert a row for each arrival, in their order, in one durable transaction; returns their ids.
+
+    Only when this has returned may the messages be deleted at their source. Raises LeaseLost, or
+    DatabaseUnavailable: then nothing is stored.
+    """
+    ids = [new_id() for _ in arrivals]
+    with writing():
+        if lease is not None:
+            lease.check()
+        bulk.insert(Message, *_NEW).run(_row(key, new) for key, new in zip(ids, arrivals, strict=True))
+    return ids
+
+
+def _row(key: int, new: New) -> tuple[object, ...]:
+    return (
+        key, new.box, new.source, new.source_id, new.gone, new.sha256, new.size, new.path, new.arrived, new.day, 0,
+        new.verdict, log_json(new.log), trail_json(new.trail), "", new.sender, False, new.subject,
+    )  # fmt: skip
+
+
+def known(box: str, source: str, source_ids: Collection[str]) -> dict[str, list[tuple[int, str]]]:
+    """Rows of these source ids whose deletion is unconfirmed: source id -> (id, sha256), in order of arrival.
+
+    A message fetched again after a crash is one of them if its sha256 is the same.
+    """
+    refresh()
+    found: dict[str, list[tuple[int, str]]] = {}
+    stored = {texts.storable(name)[:500]: name for name in source_ids}
+    sql = (
+        "SELECT source_id, id, sha256 FROM crm_message"
+        " WHERE box = %s AND source = %s AND NOT gone AND source_id IN {in} ORDER BY id"
+    )
+    for name, key, sha256 in bulk.query_in(sql, stored, before=[box, source]):
+        found.setdefault(stored[name], []).append((key, sha256))
+    return found
+
+
+def unconfirmed(box: str, source: str) -> dict[str, list[tuple[int, str]]]:
+    """All rows of a source that are still to be deleted there: source id -> (id, sha256)."""
+    refresh()
+    found: dict[str, list[tuple[int, str]]] = {}
+    sql = "SELECT source_id, id, sha256 FROM crm_message WHERE box = %s AND source = %s AND NOT gone ORDER BY id"
+    for name, key, sha256 in bulk.query(sql, [box, source]):
+        found.setdefault(name, []).append((key, sha256))
+    return found
+
+
+def confirm_gone(ids: Iterable[int]) -> None:
+    """The source confirmed that it deleted these messages."""
+    with writing():
+        bulk.execute_in("UPDATE crm_message SET gone = %s WHERE id IN {in}", ids, before=[True])
+
+
+def pending(box: str, limit: int) -> list[Waiting]:
+    """The rows of a box that wait for their verdict, at most ``limit``, in order of arrival."""
+    refresh()
+    sql = (
+        "SELECT id, box, path, sha256, arrived, attempts FROM crm_message"
+        " WHERE box = %s AND verdict = '' ORDER BY id LIMIT %s"
+    )
+    return [
+        Waiting(key, name, path, sha256, _time(arrived), attempts)
+        for key, name, path, sha256, arrived, attempts in bulk.query(sql, [box, limit])
+    ]
+
+
+def claim(ids: Iterable[int]) -> None:
+    """Count an attempt for each row, committed before its message is parsed (SPEC chapter 3)."""
+    with writing():
+        bulk.execute_in("UPDATE crm_message SET attempts = attempts + 1 WHERE id IN {in}", ids)
+
+
+def set_aside(row: int, reason: str, evidence: Mapping[str, object] | None = None) -> bool:
+    """Set a waiting row aside (log SET ASIDE); ``reason`` is a code. Returns False if it has a verdict already."""
+    step = Step("set_aside", "", True, reason, dict(evidence or {}))
+    with writing():
+        changed = bulk.execute(
+            "UPDATE crm_message SET verdict = %s, log = %s, trail = %s WHERE id = %s AND verdict = ''",
+            [Verdict.SET_ASIDE.value, log_json(SET_ASIDE), texts.storable(trail_json((step,))), row],
+        )
+    return changed == 1
+
+
+def requeue(ids: Iterable[int] | None = None) -> int:
+    """Let rows that were set aside wait again with no attempt behind them; None: all of them.
+
+    Rows without a backup (oversized mail, still at its source) stay as they are. Returns how many wait again.
+    """
+    sql = (
+        "UPDATE crm_message SET verdict = '', log = '', trail = '', attempts = 0"
+        " WHERE verdict = 'set_aside' AND path <> ''"
+    )
+    with writing():
+        if ids is None:
+            return bulk.execute(sql)
+        return sum(bulk.execute(f"{sql} AND id = %s", [key]) for key in set(ids))
+
+
+def release(ids: Iterable[int]) -> None:
+    """Take an attempt back: it was not the message that failed."""
+    sql = "UPDATE crm_message SET attempts = attempts - 1 WHERE attempts > 0 AND id IN {in}"
+    with writing():
+        bulk.execute_in(sql, ids)
+
+
+def same_bytes(sha256: str) -> list[int]:
+    """The rows of messages with this checksum."""
+    refresh()
+    return [key for (key,) in bulk.query("SELECT id FROM crm_message WHERE sha256 = %s ORDER BY id", [sha256])]
+
+
+def boxes() -> list[str]:
+    """The names of all boxes that ever got a message."""
+    refresh()
+    return [name for (name,) in bulk.query("SELECT DISTINCT box FROM crm_message ORDER BY box")]
+
+
+def list_messages(
+    *, box: str | None = None, day: date | None = None, verdict: str | None = None, before: int | None = None,
+    limit: int = 100,
+) -> list[Listed]:  # fmt: skip
+    """Rows of the inbox, newest first, below the id ``before``; ``verdict`` empty lists those that wait."""
+    wishes = [("box", box), ("day", day), ("verdict", verdict)]
+    rows = Message.objects.filter(**{name: wish for name, wish in wishes if wish is not None})
+    if before is not None:
+        rows = rows.filter(id__lt=before)
+    names = (
+        "id", "box", "day", "arrived", "sender", "subject", "size", "path", "sha256", "verdict", "log", "attempts", "first",
+    )  # fmt: skip
+    refresh()
+    return [_listed(dict(zip(names, row, strict=True))) for row in rows.order_by("-id").values_list(*names)[:limit]]
+
+
+def _listed(row: dict[str, object]) -> Listed:
+    log = read_log(str(row.pop("log")))
+    return Listed(log=log, **row)  # type: ignore[arg-type]
+
+
+def _time(value: object) -> datetime:
+    time = bulk.aware(value)
+    assert time is not None
+    return time
+
+
+class StoreInbox:
+    """The inbox as capture and filing use it; ``accept`` checks the lease in its transaction."""
+
+    def __init__(self, lease: Lease | None = None) -> None:
+        self._lease = lease
+
+    def accept(self, arrivals: Sequence[New]) -> list[int]:
+        """See ``accept``."""
+        return accept(arrivals, self._lease)
+
+    known = staticmethod(known)
+    unconfirmed = staticmethod(unconfirmed)
+    confirm_gone = staticmethod(confirm_gone)
+    pending = staticmethod(pending)
+    claim = staticmethod(claim)
+    release = staticmethod(release)
+    set_aside = staticmethod(set_aside)

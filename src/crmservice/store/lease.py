@@ -1,0 +1,138 @@
+"""Who works on a box: one process at a time (HOUSE.md, point 10).
+
+SQLite: a locked file in the home, which the kernel frees when its holder dies. PostgreSQL: a row with the
+server's own clock, which must be renewed. Both carry an epoch: a holder that lost its lease without noticing
+(a paused process) is refused inside the transaction in which it would write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from crmservice.errors import TryLater
+from crmservice.store import bulk, database, locks
+
+EXPIRY_S = 30
+"""A lease on PostgreSQL that nobody renewed for so long is free."""
+
+_RELEASED = -1
+
+
+class LeaseHeld(TryLater):
+    """Another process works on this box; ``holder`` says which."""
+
+    def __init__(self, box: str, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"box {box}: {holder or 'another process'} works on it")
+
+
+class LeaseLost(TryLater):
+    """Another process took this box over meanwhile: nothing of this was written."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to work on a box. ``descriptor`` is the locked file's (SQLite), None on PostgreSQL."""
+
+    box: str
+    epoch: int
+    descriptor: int | None = None
+
+    def check(self) -> None:
+        """Raise LeaseLost if somebody else has the box; inside the transaction that writes. Renews on PostgreSQL."""
+        if self.descriptor is None:
+            self._extend()
+            return
+        if _epoch(self.box) != self.epoch:
+            raise LeaseLost(LeaseLost.__doc__)
+
+    def renew(self) -> None:
+        """Keep the lease for another 30 s; call it every ten. Raises LeaseLost or DatabaseUnavailable."""
+        with database.writing():
+            self.check()
+
+    def _extend(self) -> None:
+        # The row stays locked to the end of the transaction: nobody can take the box over in between.
+        sql = "UPDATE crm_lease SET until = clock_timestamp() + %s * interval '1 second' WHERE box = %s AND epoch = %s"
+        if bulk.execute(sql, [EXPIRY_S, self.box, self.epoch]) == 0:
+            raise LeaseLost(LeaseLost.__doc__)
+
+    def release(self) -> None:
+        """Give the box back; a second call does nothing."""
+        if self.descriptor is None:
+            free = "UPDATE crm_lease SET until = NULL, holder = '' WHERE box = %s AND epoch = %s"
+            with database.writing():
+                bulk.execute(free, [self.box, self.epoch])
+        elif self.descriptor != _RELEASED:
+            os.ftruncate(self.descriptor, 0)
+            os.close(self.descriptor)
+            self.descriptor = _RELEASED
+
+
+def take(box: str) -> Lease:
+    """Take a box. Raises LeaseHeld, which names the holder, or DatabaseUnavailable."""
+    return _take_row(box) if database.is_postgresql() else _take_file(box)
+
+
+def holder() -> str:
+    """This process, for people: its number, its machine, and since when."""
+    return f"process {os.getpid()} on {socket.gethostname()} since {bulk.now():%Y-%m-%d %H:%M:%S} UTC"
+
+
+def lock_file(box: str) -> Path:
+    """The file that is locked for a box."""
+    return database.home() / database.PRIVATE / f"{quote(box, safe=' ')}.lock"
+
+
+def _take_file(box: str) -> Lease:
+    path = lock_file(box)
+    descriptor = locks.take(path)
+    if descriptor is None:
+        raise LeaseHeld(box, _read_holder(path))
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps({"holder": holder()}).encode())
+        with database.writing():
+            bulk.execute(_NEXT_EPOCH, [box, holder()])
+            return Lease(box, _epoch(box), descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+_NEXT_EPOCH = (
+    "INSERT INTO crm_lease (box, epoch, holder) VALUES (%s, 1, %s)"
+    " ON CONFLICT (box) DO UPDATE SET epoch = crm_lease.epoch + 1, holder = excluded.holder"
+)
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["holder"])
+    except (OSError, ValueError, KeyError):
+        # It is just being written, or just let go.
+        return ""
+
+
+def _epoch(box: str) -> int:
+    rows = bulk.query("SELECT epoch FROM crm_lease WHERE box = %s", [box])
+    return int(rows[0][0]) if rows else 0
+
+
+def _take_row(box: str) -> Lease:
+    take_it = (
+        "INSERT INTO crm_lease (box, epoch, holder, until)"
+        " VALUES (%s, 1, %s, clock_timestamp() + %s * interval '1 second')"
+        " ON CONFLICT (box) DO UPDATE SET epoch = crm_lease.epoch + 1, holder = excluded.holder, until = excluded.until"
+        " WHERE crm_lease.until IS NULL OR crm_lease.until < clock_timestamp()"
+    )
+    with database.writing():
+        if bulk.execute(take_it, [box, holder(), EXPIRY_S]) == 0:
+            rows = bulk.query("SELECT holder FROM crm_lease WHERE box = %s", [box])
+            raise LeaseHeld(box, str(rows[0][0]))
+        return Lease(box, _epoch(box))
