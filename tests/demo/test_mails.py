@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from crmservice.testing.memory import MemoryGateway
+from crmservice.pipeline.memory import MemoryGateway
 
 from crmservice.config import Box, Settings, load_boxes
 from crmservice.demo.boxes import KEYS, box_xml

@@ -13,7 +13,7 @@ from crmservice.pipeline.gateway import CrmGateway, Waiting
 from crmservice.store import tables
 from crmservice.store.gateway import StoreGateway
 from crmservice.testing.gateway_contract import NOON, TABLES, GatewayContract
-from crmservice.testing.memory import MemoryGateway
+from crmservice.pipeline.memory import MemoryGateway
 
 
 class TestStore(GatewayContract):

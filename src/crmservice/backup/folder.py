@@ -71,8 +71,24 @@ class BackupFolder:
         """The size of a kept mail in bytes. Raises OSError when the file is gone."""
         return os.stat(os.path.join(self._root, path)).st_size  # noqa: PTH116, PTH118 (asked for every message)
 
-    def _write(self, directory: int, folder: PurePosixPath, mail: bytes, written: list[str]) -> Kept:
-        name = f"{uuid.uuid4()}.eml"
+    def replace(self, path: str, content: bytes) -> Kept:
+        """Keep ``content`` in the place of a kept mail, durable when this returns. Raises BackupFailed."""
+        folder = PurePosixPath(path).parent
+        try:
+            directory = os.open(self.home / folder, os.O_RDONLY)
+            try:
+                kept = self._write(directory, folder, content, [], PurePosixPath(path).name)
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as fault:
+            raise BackupFailed(f"the backup {self.home / path} can't be written: {fault.strerror}") from fault
+        return kept
+
+    def _write(
+        self, directory: int, folder: PurePosixPath, mail: bytes, written: list[str], name: str = ""
+    ) -> Kept:
+        name = name or f"{uuid.uuid4()}.eml"
         temporary = f"{name}.tmp"
         written.append(str(folder / temporary))
         file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)

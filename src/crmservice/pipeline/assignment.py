@@ -22,7 +22,8 @@ def assignment(case: Case) -> Assignment:
     if not known:
         return _inherited(case, threads)
     result = Assignment()
-    for kind, (marker, record) in known.items():
+    # In the order of the text, the subject first: its type and scope win over the body's.
+    for kind, (marker, record) in sorted(known.items(), key=lambda pair: case.reading.markers.index(pair[1][0])):
         result = _belongs(case, result, kind, record, threads)
         result = _shaped(case, result, marker)
     return result
@@ -92,7 +93,8 @@ def _inherited(case: Case, threads: tuple[Thread, ...]) -> Assignment:
         return Assignment()
     took_part = case.sender is not None and case.sender.email in thread.people
     if case.safe and took_part:
-        return Assignment(thread.contract, thread.order, thread.task)
+        task = None if case.found.new_task else thread.task  # only a marker names another task (rule 9)
+        return Assignment(thread.contract, thread.order, task)
     payload = {"contract": thread.contract, "order": thread.order, "task": thread.task, "because": "thread"}
     return Assignment(suggestions=(Suggest("assignment", f"thread:{thread.id}", payload),))
 

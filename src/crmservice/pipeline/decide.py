@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crmservice.crm.records import Intent
+from crmservice.crm.records import CreateTask, Intent, UpdateTask
 from crmservice.pipeline.rule import Case, Decision, Findings, Rule, Step, verdict_of
 
-AFTER_DUPLICATE = "invitation"
-"""Where the chain goes on for the users whom a duplicate brings something new: earlier effects stand already."""
+NOT_AGAIN = frozenset({"opt_out", "new_task"})
+"""Rules that a duplicate's new users don't need: their effects stand since the first copy."""
 
 
 def decide(case: Case, chain: Sequence[Rule], start: str | None = None) -> Decision:
@@ -34,6 +34,8 @@ def _asked(case: Case, chain: Sequence[Rule], skip_to: str | None) -> Decision:
         if skip_to is not None and rule.name != skip_to:
             continue
         skip_to = None
+        if case.only_for is not None and rule.name in NOT_AGAIN:
+            continue
         answer = rule.ask(case)
         trail.append(Step(rule.name, rule.chapter, answer.kind != "not-mine", answer.code, answer.evidence))
         log.extend(answer.log)
@@ -42,9 +44,11 @@ def _asked(case: Case, chain: Sequence[Rule], skip_to: str | None) -> Decision:
         if answer.found is not None:
             case = replace(case, found=answer.found)
         if answer.kind == "only-for":
-            case, skip_to = replace(case, only_for=answer.users), AFTER_DUPLICATE
+            case = replace(case, only_for=answer.users)
         if answer.kind == "stop":
             break
+    if case.only_for is not None:
+        log, intents = _repeated(log, intents)
     return Decision(
         message=case.message,
         identity=case.reading.identity,
@@ -56,6 +60,12 @@ def _asked(case: Case, chain: Sequence[Rule], skip_to: str | None) -> Decision:
         sender_verified=case.sender_verified,
         first=first,
     )
+
+
+def _repeated(log: list[str], intents: list[Intent]) -> tuple[list[str], list[Intent]]:
+    """What a duplicate comes to: its new users' own activities and invitations, and no task a second time."""
+    word = "RECIPIENT ADDED" if "RECIPIENT ADDED" in log else "DELETED"
+    return ["DUPLICATE KEY", word], [i for i in intents if not isinstance(i, CreateTask | UpdateTask)]
 
 
 def _set_aside(case: Case) -> Decision:

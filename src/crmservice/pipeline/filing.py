@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from crmservice.crm.records import NO_SCOPE, CreateActivity, Direction, Intent, JoinThread, User
+from crmservice.crm.records import NO_SCOPE, CreateActivity, Direction, Intent, JoinThread, Suggest, User
 from crmservice.pipeline.assignment import own_thread, threads_of
 from crmservice.pipeline.people import accounts_of, contacts_of, suggested_accounts
 from crmservice.pipeline.rule import Case
@@ -18,7 +18,23 @@ def file(case: Case, direction: Direction, responsible: Iterable[User], addresse
     addresses = tuple(addresses)
     activities = [_activity(case, direction, user, addresses) for user in responsible]
     suggestions = (*suggested_accounts(case, addresses), *case.found.assignment.suggestions)
-    return (_thread(case), *activities, *suggestions)
+    return (_thread(case), *activities, *suggestions, *_quoted_original(case))
+
+
+def _quoted_original(case: Case) -> tuple[Suggest, ...]:
+    """A colleague forwarded a mail as a quoted block: filing it as that incoming mail is a suggestion (SPEC chapter 4)."""
+    quoted = case.reading.quoted
+    if quoted is None or quoted.sender is None or case.sender is None or case.user(case.sender.email) is None:
+        return ()
+    address = quoted.sender.email
+    payload = {
+        "name": quoted.sender.name,
+        "subject": quoted.subject,
+        "sent": quoted.sent.isoformat() if quoted.sent else None,
+        "contacts": list(contacts_of(case, (address,))),
+        "accounts": list(accounts_of(case, (address,))),
+    }
+    return (Suggest("forwarded", address, payload),)
 
 
 def _activity(case: Case, direction: Direction, user: User, addresses: tuple[str, ...]) -> CreateActivity:
@@ -46,12 +62,9 @@ def _activity(case: Case, direction: Direction, user: User, addresses: tuple[str
 
 def _dates(case: Case, direction: Direction, sent: datetime) -> tuple[datetime | None, datetime | None]:
     """Due and completed: a bounce stays open, incoming mail too where it is saved as pending (manual 7, 13)."""
-    if case.found.bounced:
-        return None, None
     automatic = case.safe and case.message.auto_reply
-    if direction is Direction.INCOMING and case.box.save_incoming_as_pending and not automatic:
-        return sent, None
-    return None, sent
+    pending = direction is Direction.INCOMING and case.box.save_incoming_as_pending and not automatic
+    return (sent if pending else None), (None if pending or case.found.bounced else sent)
 
 
 def scope_of(case: Case, direction: Direction, level: int | None) -> str:

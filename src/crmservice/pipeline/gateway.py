@@ -27,11 +27,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A decision on a row of the inbox."""
+    """A decision on a row of the inbox. ``stored``: SHA-256 of the backup, where it keeps the headers alone."""
 
     row: Waiting
     box: Box
     decision: Decision
+    stored: str = ""
 
 
 class StaleDirectory(CrmServiceError):

@@ -90,7 +90,7 @@ def suggested_accounts(case: Case, addresses: Iterable[str]) -> tuple[Suggest, .
     return tuple(
         Suggest("account", address, {"accounts": [account.id for account in accounts]})
         for address in dict.fromkeys(addresses)
-        if not known(case, address)
+        if not (known(case, address) or case.ours(address))
         and (domain := address.rpartition("@")[2]) not in FREEMAIL
         and (accounts := case.directory.domains.get(domain))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from crmservice.config import Box
@@ -36,14 +36,18 @@ class Pipeline:
         """Read one message for a box."""
         return read(raw, box, self.words, self.notice_key)
 
-    def process(self, box: Box, batch: Sequence[tuple[Waiting, Reading]]) -> list[Outcome]:
+    def process(
+        self, box: Box, batch: Sequence[tuple[Waiting, Reading]], before: Callable[[Outcome], Outcome] | None = None
+    ) -> list[Outcome]:
         """Decide a batch and write it down in one transaction; returns the outcomes in the batch's order.
 
+        ``before`` is asked about each outcome before anything is written.
         Raises StaleDirectory when other writers came between five times in a row, and whatever the
         gateway raises: then nothing of the batch is written.
         """
         for attempt in range(_TRIES):
             outcomes = self.decide(box, batch)
+            outcomes = [before(outcome) for outcome in outcomes] if before else outcomes
             try:
                 self.gateway.apply(outcomes)
             except StaleDirectory:

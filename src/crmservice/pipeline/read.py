@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crmservice.config import Box
-from crmservice.mail import journal, markers, own_notice, problems, reading
+from crmservice.crm.directory import without_tag
+from crmservice.mail import forwarded, journal, markers, own_notice, problems, reading
+from crmservice.mail.forwarded import Forwarded
 from crmservice.mail.keywords import Keywords
 from crmservice.mail.message import Message, identity
 from crmservice.pipeline.rule import Reading
@@ -17,7 +19,8 @@ def read(raw: bytes, box: Box, words: Keywords, notice_key: bytes = b"") -> Read
     if box.journal and (report := journal.unwrap(message)) is not None:
         message = _from_journal(reading.read(report.inner, box.zone), report)
     own = own_notice.is_ours(message, notice_key)
-    return replace(_reading(message, words), own_notice=own, inner=_inner(message, box, words))
+    inner, quoted = _forwarded(message, box, words)
+    return replace(_reading(message, words), own_notice=own, inner=inner, quoted=quoted)
 
 
 def _reading(message: Message, words: Keywords) -> Reading:
@@ -29,12 +32,14 @@ def _reading(message: Message, words: Keywords) -> Reading:
     )
 
 
-def _inner(message: Message, box: Box, words: Keywords) -> Reading | None:
-    """The mail inside, where a mail to the box alone carries one (rules=safe: forwarded by hand)."""
-    if not box.safe or not message.nested or message.recipients != (box.email,) or message.bounce:
-        return None
-    inner = reading.read(message.nested[0], box.zone)
-    return None if inner.limits else _reading(inner, words)
+def _forwarded(message: Message, box: Box, words: Keywords) -> tuple[Reading | None, Forwarded | None]:
+    """The mail inside a mail forwarded to the box alone, or what is quoted of it (rules=safe; SPEC chapter 4)."""
+    to_box = [without_tag(address, box.our_domains) for address in message.recipients] == [box.email]
+    found = forwarded.original(message, words, box.zone) if box.safe and to_box else None
+    if found is None or found.raw is None:
+        return None, found
+    inner = reading.read(found.raw, box.zone)
+    return None if inner.limits else _reading(inner, words), None
 
 
 def _from_journal(message: Message, report: journal.Journal) -> Message:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from crmservice.config import Box
 from crmservice.crm.directory import Directory
 from crmservice.crm.records import Direction, Intent, Suggest, User
+from crmservice.mail.forwarded import Forwarded
 from crmservice.mail.keywords import DEFAULT, Keywords
 from crmservice.mail.markers import Marker
 from crmservice.mail.message import Address, Identity, Message
@@ -30,7 +31,8 @@ class Verdict(StrEnum):
 class Reading:
     """A message with what its words say, before anything is looked up.
 
-    ``own_notice``: it carries our HMAC header. ``inner``: the mail inside a mail to the box alone.
+    ``own_notice``: it carries our HMAC header. Of a mail forwarded to the box alone (rules=safe), ``inner`` is the
+    nested mail, or else ``quoted`` what a quoted header block says of the original.
     """
 
     message: Message
@@ -39,6 +41,7 @@ class Reading:
     problem: Problem | None = None
     own_notice: bool = False
     inner: Reading | None = None
+    quoted: Forwarded | None = None
 
 
 @dataclass(frozen=True, slots=True)

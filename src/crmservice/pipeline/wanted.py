@@ -17,6 +17,7 @@ def wanted(readings: Iterable[Reading], box: Box) -> Wanted:
     """Everything that a rule may look up for these messages (and for a mail forwarded inside one)."""
     all_of_them = [inner for reading in readings for inner in _with_inner(reading)]
     addresses = {address for reading in all_of_them for address in _addresses(reading.message)}
+    addresses |= {reading.quoted.sender.email for reading in all_of_them if reading.quoted and reading.quoted.sender}
     addresses |= {without_tag(address, box.our_domains) for address in addresses}
     numbers = {kind: _numbers(all_of_them, kind) for kind in ("contract", "order", "task")}
     return Wanted(

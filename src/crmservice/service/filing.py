@@ -7,15 +7,17 @@ takes good ones with it (HOUSE.md, point 5). The attempt is counted durably befo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from crmservice.backup.folder import Kept
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
 from crmservice.pipeline.gateway import Outcome, Waiting
 from crmservice.pipeline.process import Pipeline
 from crmservice.pipeline.rule import Reading
 from crmservice.service.limits import cpu_limit
+from crmservice.sources import header_of
 
 BATCH = 50
 """Messages in a transaction."""
@@ -51,6 +53,9 @@ class Backup(Protocol):
 
     def size(self, path: str) -> int:
         """Its size in bytes."""
+
+    def replace(self, path: str, content: bytes) -> Kept:
+        """Keep something else under this path, durably."""
 
 
 @dataclass
@@ -99,7 +104,7 @@ class Filing:
         ids = [row.id for row in batch]
         self.inbox.claim(ids)
         try:
-            outcomes = self.pipeline.process(box, [(row, self._read(box, row)) for row in batch])
+            outcomes = self.pipeline.process(box, [(row, self._read(box, row)) for row in batch], self._reduced)
         except CrmServiceError:
             self.inbox.release(ids)
             raise
@@ -111,6 +116,16 @@ class Filing:
             raise
         else:
             self.report(box, outcomes)
+
+    def _reduced(self, outcome: Outcome) -> Outcome:
+        """Mail that is never filed keeps its headers alone (SPEC chapter 2, neverFile).
+
+        Before its verdict is written: cut short by a crash, it is decided again by these same headers.
+        """
+        if "NEVER FILED" not in outcome.decision.log or not outcome.row.path:
+            return outcome
+        head = header_of(self.backup.read(outcome.row.path))
+        return replace(outcome, stored=self.backup.replace(outcome.row.path, head).sha256)
 
     def _read(self, box: Box, row: Waiting) -> Reading:
         raw = self.backup.read(row.path)

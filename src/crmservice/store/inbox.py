@@ -71,7 +71,7 @@ class Lease(Protocol):
 
 _NEW = (
     "id", "box", "source", "source_id", "gone", "sha256", "size", "path", "arrived", "day", "attempts", "verdict",
-    "log", "trail", "direction", "sender", "sender_verified", "subject",
+    "log", "trail", "direction", "sender", "sender_verified", "subject", "stored_sha256",
 )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def accept(arrivals: Sequence[New], lease: Lease | None = None) -> list[int]:
 def _row(key: int, new: New) -> tuple[object, ...]:
     return (
         key, new.box, new.source, new.source_id, new.gone, new.sha256, new.size, new.path, new.arrived, new.day, 0,
-        new.verdict, log_json(new.log), trail_json(new.trail), "", new.sender, False, new.subject,
+        new.verdict, log_json(new.log), trail_json(new.trail), "", new.sender, False, new.subject, "",
     )  # fmt: skip
 
 

@@ -69,7 +69,9 @@ def differences(home: Path, *, quick: bool = False) -> Iterator[str]:
     """
     refresh()
     rows = {
-        path: (sha256, size) for path, sha256, size in bulk.query("SELECT path, sha256, size FROM crm_message") if path
+        path: (stored or sha256, None if stored else size)
+        for path, sha256, size, stored in bulk.query("SELECT path, sha256, size, stored_sha256 FROM crm_message")
+        if path
     }
     found = set()
     for path in _files(home):
@@ -90,9 +92,9 @@ def _files(home: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.glob("*/*") if path.is_file() and path.suffix != ".tmp")
 
 
-def _differs(path: Path, sha256: str, size: int, *, quick: bool) -> str | None:
+def _differs(path: Path, sha256: str, size: int | None, *, quick: bool) -> str | None:
     actual = path.stat().st_size
-    if actual != size:
+    if size is not None and actual != size:
         return f"has {actual} bytes, {size} arrived"
     if not quick and checksum(path) != sha256:
         return "its checksum is another than at its arrival"

@@ -225,7 +225,8 @@ class Message(Keyed):
     """The inbox: a row for every message that ever arrived (SPEC chapters 3 and 13.1).
 
     ``source_id``: UIDL, UIDVALIDITY and UID, or file name; ``gone``: its deletion at the source is confirmed.
-    ``day``: local day of the arrival; ``path``: the backup below the home, empty for an oversized mail.
+    ``day``: local day of the arrival; ``path``: the backup below the home, empty for an oversized mail;
+    ``stored_sha256``: the backup's checksum where it keeps the headers alone (neverFile).
     ``verdict`` empty while it waits. ``first`` is the message that this one repeats.
     """
 
@@ -236,6 +237,7 @@ class Message(Keyed):
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.BigIntegerField()
     path = models.CharField(max_length=300, blank=True)
+    stored_sha256 = models.CharField(max_length=64, blank=True)
     arrived = models.DateTimeField()
     day = models.DateField()
     attempts = models.SmallIntegerField(default=0)

@@ -31,7 +31,7 @@ ORIGINAL = -1
 
 _DECIDED = (
     "verdict", "log", "trail", "direction", "sender", "sender_verified", "subject", "sent", "key", "body_digest",
-    "message_id_digest", "first_id",
+    "message_id_digest", "first_id", "stored_sha256",
 )  # fmt: skip
 _ACTIVITY = (
     "id", "kind", "subject", "body", "html", "direction", "type_id", "responsible_id", "contract_id", "order_id",
@@ -195,6 +195,7 @@ def _decided(outcome: Outcome) -> bulk.Row:
         message.sent,
         *keys,
         decision.first,
+        outcome.stored,
         outcome.row.id,
     )
 
