@@ -60,6 +60,7 @@ check-translations: $(STAMP)
 
 check-docs: $(STAMP)
 	$(BIN)/python tools/rules_doc.py --check
+	$(BIN)/python tools/commands_doc.py --check
 
 quick: $(STAMP) ## lint, types and the tests that need no server, in about a minute
 	$(BIN)/ruff check
@@ -84,6 +85,7 @@ format: $(STAMP) ## format the code and mend what lint can mend
 
 docs: $(STAMP) ## write the generated pages (docs/rules.md)
 	$(BIN)/python tools/rules_doc.py
+	$(BIN)/python tools/commands_doc.py
 
 translations: $(STAMP) ## bring the catalogues up to date with the code and compile them
 	$(BIN)/python tools/translations.py

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Keep the command line's catalogues in step with its words: translations.py [--check].
 
-English is what the code says (``_("…")`` and ``ngettext("…", "…", n)`` under src/crmservice/cli), so it needs no
-catalogue. Each other language has locale/LANG/LC_MESSAGES/crmservice.po, which translators edit, and the .mo compiled
+English is what the code says (``_("…")`` and ``ngettext("…", "…", n)`` under src/crmservice/cli, the texts of faults,
+the help of commands and options, the sentences of the trail), so it needs no catalogue. Each other language has locale/LANG/LC_MESSAGES/crmservice.po, which translators edit, and the .mo compiled
 from it beside it, which is in git so that the wheel needs no build step. Without ``--check`` new words are added (with
 no translation yet), unused ones dropped, and the .mo compiled; with it, each word without a translation is a fault.
 """
@@ -21,10 +21,11 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "src" / "crmservice" / "cli"
+SERVICE = ROOT / "src" / "crmservice" / "service"
 LOCALE = ROOT / "src" / "crmservice" / "locale"
 LANGUAGES = ("cs",)
 NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # the history of a catalogue is git's
-KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
+KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "BadConfiguration": None}
 
 
 def main() -> int:
@@ -40,14 +41,27 @@ def main() -> int:
 
 
 def all_words() -> Catalog:
-    """What the command line says: the marked texts of its files, and its two tables of words."""
-    from crmservice.cli.app import COMMANDS
+    """What the command line says: the marked texts of its files, its tables of words, and every command's help."""
+    from crmservice.cli.command import TYPER_WORDS
     from crmservice.cli.sentences import SENTENCES
 
     found = words_of(SOURCES)
-    for text in [*(line for _place, line in COMMANDS.values()), *SENTENCES.values()]:
+    for text in [*(word.id for word in words_of(SERVICE) if word.id), *TYPER_WORDS, *SENTENCES.values(), *help_texts()]:
         found.add(text)
     return found
+
+
+def help_texts() -> list[str]:
+    """The help of the command line, of each command and of each of its options."""
+    from typer.main import get_command
+
+    from crmservice.cli.app import COMMANDS, app
+    from crmservice.cli.command import loaded
+
+    commands = [get_command(app), *(loaded(name, place) for name, (place, _line) in COMMANDS.items())]
+    options = [getattr(option, "help", None) for command in commands for option in command.params]
+    found = [*(line for _place, line in COMMANDS.values()), *(command.help for command in commands), *options]
+    return [text for text in found if text]
 
 
 def words_of(folder: Path) -> Catalog:

@@ -8,9 +8,15 @@ class CrmServiceError(Exception):
 
     ``permanent`` is True where trying again changes nothing (a wrong password), False where it may
     (a server that does not answer). The command line turns it into the exit codes of SPEC chapter 11.
+    ``template`` is the text before its ``facts`` are filled in, so that it can be said in another language.
     """
 
     permanent: bool = True
+
+    def __init__(self, template: str | None = None, **facts: object) -> None:
+        self.template = template or type(self).__doc__ or ""
+        self.facts = facts
+        super().__init__(self.template.format(**facts) if facts else self.template)
 
 
 class BadConfiguration(CrmServiceError):

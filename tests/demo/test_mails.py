@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from crmservice.pipeline.memory import MemoryGateway
 
 from crmservice.config import Box, Settings, load_boxes
 from crmservice.demo.boxes import KEYS, box_xml
@@ -14,6 +13,7 @@ from crmservice.demo.home import company
 from crmservice.demo.mails import samples
 from crmservice.demo.sample import Sample
 from crmservice.pipeline.gateway import Outcome, Waiting
+from crmservice.pipeline.memory import MemoryGateway
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
 

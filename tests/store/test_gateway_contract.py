@@ -10,10 +10,10 @@ import pytest
 from django.db import connections
 
 from crmservice.pipeline.gateway import CrmGateway, Waiting
+from crmservice.pipeline.memory import MemoryGateway
 from crmservice.store import tables
 from crmservice.store.gateway import StoreGateway
 from crmservice.testing.gateway_contract import NOON, TABLES, GatewayContract
-from crmservice.pipeline.memory import MemoryGateway
 
 
 class TestStore(GatewayContract):

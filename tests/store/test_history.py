@@ -1,76 +1,172 @@
-"""The past: what was decided, and the CRM as it was before."""
+"""Replay's history: the CRM as it was before a message, on both databases."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from crmservice.crm.records import CreateTask, JoinThread, MarkAddress, PutInvitation, TakeTurn
-from crmservice.mail.message import CalendarEvent
-from crmservice.pipeline.gateway import Outcome, Waiting
-from crmservice.pipeline.rule import Verdict
+from crmservice.config import Box
+from crmservice.crm.directory import people_of
+from crmservice.mail.parsing import parse
+from crmservice.pipeline.gateway import Waiting
+from crmservice.pipeline.process import Pipeline
+from crmservice.pipeline.rule import Decision
+from crmservice.rules import CHAIN
+from crmservice.service.replaying import Difference, Replay
 from crmservice.store import tables
 from crmservice.store.gateway import StoreGateway
-from crmservice.store.history import Past, StoreHistory
-from crmservice.testing.gateway_contract import BOX, EVERYTHING, NOON, TABLES, activity, decision
+from crmservice.store.history import StoreHistory
+from crmservice.testing.builders import COMPANY, box, calendar, eml
 
 Row = Callable[[], Waiting]
 
 
+class Kept:
+    """A store with a company, its mail, and the kept mails by path."""
+
+    def __init__(self, row: Row, **fields: object) -> None:
+        tables.load(COMPANY)
+        self.row = row
+        self.box: Box = box(**fields)
+        self.mails: dict[str, bytes] = {}
+        self.pipeline = Pipeline(StoreGateway(), CHAIN)
+
+    def receive(self, raw: bytes) -> Waiting:
+        """File a mail; its row."""
+        return self.receive_together(raw)[0]
+
+    def receive_together(self, *mails: bytes) -> list[Waiting]:
+        """File mails in one batch; their rows."""
+        rows = [self.row() for _ in mails]
+        self.mails |= dict(zip((row.path for row in rows), mails, strict=True))
+        self.pipeline.process(
+            self.box, [(r, self.pipeline.read(raw, self.box)) for r, raw in zip(rows, mails, strict=True)]
+        )
+        return rows
+
+    def read(self, path: str) -> bytes:
+        return self.mails[path]
+
+    def replay(self, since: date | None = None, *, apply: bool = False, **fields: object) -> list[Difference]:
+        """What would differ by the rules of today, or of a box with these fields."""
+        history = StoreHistory(lambda path: people_of(parse(self.read(path))))
+        today = box(**fields) if fields else self.box
+        return list(Replay(history, self, self.pipeline).differences(today, since, apply=apply))
+
+    def then(self, row: Waiting) -> Decision:
+        """What the rules decide on a kept mail, as of before it arrived."""
+        history = StoreHistory(lambda path: people_of(parse(self.read(path))))
+        pipeline = self.pipeline.on(history.gateway_before(row.id))
+        return pipeline.decide_alone(self.box, row, pipeline.read(self.read(row.path), self.box))[1]
+
+
 @pytest.fixture
-def gateway(home: Path) -> StoreGateway:
-    tables.load(TABLES)
-    return StoreGateway()
+def kept(home: Path, row: Row) -> Kept:
+    return Kept(row)
 
 
-def test_the_past_lists_decided_messages_with_their_filing(gateway: StoreGateway, row: Row) -> None:
-    rows = [row() for _ in range(4)]
-    directory = gateway.directory_for(EVERYTHING, [one.id for one in rows])
-    novak, contract = directory.users["novak@firma.cz"].id, directory.contracts["z-1"].id
-    gateway.apply(
-        [
-            Outcome(rows[0], BOX, decision(1, activity(novak, contract=contract, task="77"))),
-            Outcome(rows[1], BOX, decision(2, verdict=Verdict.SKIPPED, log=("SPAM", "DELETED"))),
-            Outcome(rows[2], BOX, decision(3, verdict=Verdict.SET_ASIDE, log=("SET ASIDE",))),
-        ]
-    )
-    past = list(StoreHistory().past("crm", None))
-    filed = ((novak, "incoming", contract, None, "77", "E-mail", "p2"),)
-    assert past == [
-        Past(rows[0], "mail 1", ("PROCESSED",), filed, touched=True),
-        Past(rows[1], "mail 2", ("SPAM", "DELETED"), (), touched=False),
+def everything() -> Sequence[bytes]:
+    """Mail of every kind of effect, each building on earlier ones."""
+    first = eml("Zakázka: 123", sender="novak@firma.cz", to="jana@acme.cz", message_id="a@firma.cz", subject="Nabídka")
+    reply = eml("ano", in_reply_to="<a@firma.cz>", references="<a@firma.cz>", message_id="b@acme.cz")
+    return [
+        first,
+        reply,
+        reply,
+        eml("udělej to", sender="novak@firma.cz", to="svoboda@firma.cz", subject="New task: první", message_id="c@x"),
+        eml("a tohle", sender="svoboda@firma.cz", to="novak@firma.cz", subject="New task: druhý", message_id="d@x"),
+        eml("k úkolu Task: 78", sender="novak@firma.cz", to="jana@acme.cz", message_id="e@x"),
+        eml("porada", parts=[calendar()], message_id="f@acme.cz"),
+        eml("jindy", parts=[calendar(sequence=1, starts="DTSTART:20260311T090000Z", ends="")], message_id="g@acme.cz"),
+        eml("zrušeno", parts=[calendar("CANCEL", sequence=2)], message_id="h@acme.cz"),
+        eml("x", sender="cizi@jinde.example", subject="neposílat", message_id="i@jinde.example"),
+        eml("1", to="obchod@firma.cz", message_id="j@x"),
+        eml("2", to="obchod@firma.cz", message_id="k@x"),
+        eml("3", to="obchod@firma.cz", message_id="l@x"),
+        eml("spam", sender="x@y.example", to="x@y.example", message_id="m@x"),
     ]
-    assert len(list(StoreHistory().past("crm", date(2026, 3, 2)))) == 2
-    assert list(StoreHistory().past("crm", date(2026, 3, 3))) == []
-    assert list(StoreHistory().past("other", None)) == []
 
 
-def test_before_a_message_nothing_of_it_or_later_mail_is_there(gateway: StoreGateway, row: Row) -> None:
-    rows = [row(), row(), row()]
-    before = gateway.directory_for(EVERYTHING, [one.id for one in rows])
-    novak, shared = before.users["novak@firma.cz"].id, before.shared["info@firma.cz"].id
-    svoboda = before.users["svoboda@firma.cz"].id
-    event = CalendarEvent("porada@acme.cz", 0, NOON, "Porada", starts=NOON)
-    put = PutInvitation(novak, event, "needs-action", "jana@acme.cz", True, True, "f")
-    first = decision(
-        1, CreateTask("78", "a", "", problem_id="501"), TakeTurn(shared, novak), JoinThread(5), activity(novak)
-    )
-    second = decision(
-        2, CreateTask("79", "b", ""), TakeTurn(shared, svoboda), put, MarkAddress("mrtvy@jinde.cz", "broken")
-    )
-    gateway.apply([Outcome(rows[0], BOX, first), Outcome(rows[1], BOX, second)])
-    between = StoreHistory().gateway_before(rows[1].id).directory_for(EVERYTHING, [])
-    assert (between.next_task_number, between.problems["501"], between.turns) == ("79", "78", {shared: novak})
-    assert (between.invitations, between.forbidden) == ({}, before.forbidden)
-    assert [seen.message for found in between.seen.values() for seen in found] == [rows[0].id]
-    start = StoreHistory().gateway_before(rows[0].id).directory_for(EVERYTHING, [])
-    assert (start.tasks, start.problems, start.turns, start.seen) == (before.tasks, before.problems, {}, {})
-    assert start.last_task_number == 77
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "in one batch"])
+@pytest.mark.parametrize("rules", ["manual", "safe"])
+def test_the_same_rules_find_no_difference(home: Path, row: Row, rules: str, together: bool) -> None:
+    kept = Kept(row, rules=rules)
+    if together:
+        kept.receive_together(*everything())
+    else:
+        for raw in everything():
+            kept.receive(raw)
+    assert [(d.past.subject, d.past.log, d.past.filed, d.now.log, d.filed) for d in kept.replay()] == []
 
 
-def test_the_past_can_not_be_written(gateway: StoreGateway) -> None:
-    with pytest.raises(TypeError, match="only be looked at"):
-        StoreHistory().gateway_before(1).apply([])
+def test_a_later_copy_is_not_seen_yet(kept: Kept) -> None:
+    first, second = kept.receive(eml("a")), kept.receive(eml("a"))
+    assert kept.then(first).log == ("PROCESSED",)
+    assert kept.then(second).log == ("DUPLICATE KEY", "DELETED")
+
+
+def test_a_task_that_a_later_mail_made_is_not_there_yet(kept: Kept) -> None:
+    asks = kept.receive(eml("Task: 78", sender="novak@firma.cz", to="jana@acme.cz"))
+    kept.receive(eml("x", sender="novak@firma.cz", to="svoboda@firma.cz", subject="New task: nový"))
+    assert kept.then(asks).found.assignment.task is None
+
+
+def test_a_new_task_gets_the_number_that_it_got(kept: Kept) -> None:
+    rows = [
+        kept.receive(eml(f"{n}", sender="novak@firma.cz", to="svoboda@firma.cz", subject=f"New task: {n}"))
+        for n in range(3)
+    ]
+    assert [kept.then(row).found.new_task for row in rows] == ["78", "79", "80"]
+
+
+def test_another_setting_shows_what_it_would_change(kept: Kept) -> None:
+    kept.receive(eml("a", subject="Newsletter 5"))
+    kept.receive(eml("b", subject="Dotaz"))
+    (found,) = kept.replay(ignore_subjects=("newsletter",))
+    assert (found.past.log, found.now.log) == (("PROCESSED",), ("IGNORED SUBJECT", "DELETED"))
+    assert not found.applied
+
+
+def test_a_message_that_had_effects_is_named_and_left_as_it_is(kept: Kept) -> None:
+    kept.receive(eml("a", subject="Newsletter 5"))
+    (found,) = kept.replay(apply=True, ignore_subjects=("newsletter",))
+    assert not found.applied
+    assert [row["log"] for row in tables.export()["messages"]] == [["PROCESSED"]]
+
+
+def test_a_message_without_effects_is_filed_by_apply_and_then_differs_no_more(home: Path, row: Row) -> None:
+    kept = Kept(row, ignore_subjects=("newsletter",))
+    kept.receive(eml("a", subject="Newsletter 5"))
+    (found,) = kept.replay(apply=True, ignore_subjects=())
+    assert found.applied
+    assert [row["log"] for row in tables.export()["messages"]] == [["PROCESSED"]]
+    assert [row["responsible"] for row in tables.export()["activities"]] == ["novak"]
+    assert kept.replay(ignore_subjects=()) == []
+
+
+def test_apply_gives_a_new_task_a_number_that_is_free_today(home: Path, row: Row) -> None:
+    kept = Kept(row, ignore_subjects=("tajný",))
+    kept.receive(eml("a", sender="novak@firma.cz", to="svoboda@firma.cz", subject="New task: tajný"))
+    kept.receive(eml("b", sender="novak@firma.cz", to="svoboda@firma.cz", subject="New task: jiný"))
+    kept.replay(apply=True, ignore_subjects=())
+    made = {task["subject"]: task["number"] for task in tables.export()["tasks"]}
+    assert (made["jiný"], made["tajný"]) == ("78", "79")
+
+
+def test_only_messages_since_a_day_are_asked_about(kept: Kept) -> None:
+    kept.receive(eml("a", subject="Newsletter 5"))
+    assert kept.replay(date(2026, 3, 3), ignore_subjects=("newsletter",)) == []
+    assert len(kept.replay(date(2026, 3, 2), ignore_subjects=("newsletter",))) == 1
+
+
+def test_a_message_whose_backup_is_gone_is_passed_over(kept: Kept) -> None:
+    kept.receive(eml("a", subject="Newsletter 5"))
+
+    def gone(path: str) -> bytes:
+        raise FileNotFoundError(path)
+
+    kept.read = gone  # type: ignore[method-assign]
+    assert kept.replay(ignore_subjects=("newsletter",)) == []

@@ -6,6 +6,7 @@ database name the file, and only after that may the mail be deleted where it cam
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -14,9 +15,11 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 
+from crmservice.backup.in_flight import InFlight
 from crmservice.errors import TryLater
 
 FOLDER = "POP3Downloads"
+TEMPORARY = ".tmp"
 
 
 class BackupFailed(TryLater):
@@ -33,11 +36,13 @@ class Kept:
 
 
 class BackupFolder:
-    """Keeps raw mail below a home folder."""
+    """Keeps raw mail below a home folder. ``in_flight`` notes what is written before a row names it."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, in_flight: InFlight | None = None) -> None:
         self.home = home
         self._root = str(home)
+        self._in_flight = in_flight
+        self._durable: set[PurePosixPath] = set()
 
     def keep(self, mails: Sequence[bytes], day: date) -> list[Kept]:
         """Write mails under the day's folder, all of them durable when this returns.
@@ -46,18 +51,38 @@ class BackupFolder:
         removed. A failed fsync is never tried again on the same file: the kernel may have dropped the page.
         """
         folder = PurePosixPath(FOLDER, day.isoformat())
+        names = [f"{uuid.uuid4()}.eml" for _ in mails]
         written: list[str] = []
         try:
+            if self._in_flight is not None:
+                self._in_flight.begin([str(folder / name) for name in names])
             directory = self._folder(folder)
             try:
-                kept = [self._write(directory, folder, mail, written) for mail in mails]
+                kept = [self._write(directory, folder, *mail, written) for mail in zip(names, mails, strict=True)]
                 os.fsync(directory)
             finally:
                 os.close(directory)
         except OSError as fault:
-            self._forget(written)
+            with contextlib.suppress(OSError):  # the disk is in trouble; what is left is noted
+                self._forget(written)
             raise BackupFailed(f"the backup {self.home / folder} can't be written: {fault.strerror}") from fault
         return kept
+
+    def unsettled(self) -> list[str]:
+        """Files that may have no row: their batch was cut short after it was noted. Raises BackupFailed."""
+        try:
+            return self._in_flight.left() if self._in_flight is not None else []
+        except OSError as fault:
+            raise BackupFailed(f"what the last run left can't be read: {fault.strerror}") from fault
+
+    def settle(self, without_row: Sequence[str] = ()) -> None:
+        """Every file of the batch has its row but these, which are removed. Raises BackupFailed."""
+        try:
+            self._forget([name for path in without_row for name in (path, f"{path}{TEMPORARY}")])
+            if self._in_flight is not None:
+                self._in_flight.end()
+        except OSError as fault:
+            raise BackupFailed(f"what the last run left can't be removed: {fault.strerror}") from fault
 
     def read(self, path: str) -> bytes:
         """The bytes of a kept mail. Raises OSError when the file is gone."""
@@ -77,21 +102,20 @@ class BackupFolder:
         try:
             directory = os.open(self.home / folder, os.O_RDONLY)
             try:
-                kept = self._write(directory, folder, content, [], PurePosixPath(path).name)
+                kept = self._write(directory, folder, PurePosixPath(path).name, content, [])
                 os.fsync(directory)
             finally:
                 os.close(directory)
         except OSError as fault:
+            with contextlib.suppress(OSError):
+                self._forget([f"{path}{TEMPORARY}"])
             raise BackupFailed(f"the backup {self.home / path} can't be written: {fault.strerror}") from fault
         return kept
 
-    def _write(
-        self, directory: int, folder: PurePosixPath, mail: bytes, written: list[str], name: str = ""
-    ) -> Kept:
-        name = name or f"{uuid.uuid4()}.eml"
-        temporary = f"{name}.tmp"
+    def _write(self, directory: int, folder: PurePosixPath, name: str, mail: bytes, written: list[str]) -> Kept:
+        temporary = f"{name}{TEMPORARY}"
         written.append(str(folder / temporary))
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=directory)
         try:
             _write_all(file, mail)
             os.fsync(file)
@@ -102,12 +126,13 @@ class BackupFolder:
         return Kept(written[-1], hashlib.sha256(mail).hexdigest(), len(mail))
 
     def _folder(self, folder: PurePosixPath) -> int:
-        """An open descriptor of the day's folder, made durable in its parent when it is new."""
+        """An open descriptor of the day's folder, durable in its parent: a run that made it may have died at once."""
         path = self.home / folder
-        if not path.is_dir():
+        if folder not in self._durable or not path.is_dir():
             for new in (path.parent, path):
                 new.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _sync_folder(new.parent)
+            self._durable.add(folder)
         return os.open(path, os.O_RDONLY)
 
     def _forget(self, written: Sequence[str]) -> None:

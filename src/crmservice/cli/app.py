@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -12,13 +12,12 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.exceptions import TyperException
 from typer.main import get_command
 
 from crmservice import __version__
-from crmservice.cli import exits
-from crmservice.cli.words import _, use_language
-from crmservice.errors import CrmServiceError
+from crmservice.cli.command import Translated, loaded, translated
+from crmservice.cli.speaking import spoken
+from crmservice.cli.words import _, language_of, use_language
 
 COMMANDS = {
     "init": ("crmservice.cli.init:init", "Write a technology box's XML file and test its connection."),
@@ -44,7 +43,7 @@ class Globals:
     verbose: bool = False
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(Translated, TyperGroup):
     """Lists commands from the table above; imports the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (typer's signature)
@@ -59,22 +58,18 @@ class LazyGroup(TyperGroup):
         return TyperCommand(cmd_name, help=line, short_help=line, rich_markup_mode=None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The real command, imported now."""
+        """The real command, imported now, in the language that the home may ask for."""
+        use_language(os.environ, language_of(ctx.params["home"]))
         name, stand_in, rest = super().resolve_command(ctx, args)
-        return name, (_load(str(name)) if stand_in is not None else None), rest
+        place = COMMANDS[str(name)][0] if stand_in is not None else ""
+        return name, (translated(loaded(str(name), place)) if place else None), rest
+
+    def invoke(self, ctx: Any) -> int:
+        """Run the command; its end is put into words here, because Typer has its own for some."""
+        return spoken(lambda: super(LazyGroup, self).invoke(ctx))
 
 
-def _load(name: str) -> Any:
-    place, line = COMMANDS[name]
-    module, _colon, function = place.partition(":")
-    single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name, help=None)(getattr(importlib.import_module(module), function))
-    command: Any = get_command(single)
-    command.short_help = _(line)
-    return command
-
-
-app = typer.Typer(cls=LazyGroup, add_completion=False, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=LazyGroup, add_completion=False, rich_markup_mode=None)
 
 
 def _version(wanted: bool) -> None:
@@ -83,18 +78,16 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(help=_("Turns a company's e-mail into CRM activities, and says why."))
+@app.callback(help="Turns a company's e-mail into CRM activities, and says why.")
 def _globals(
     ctx: typer.Context,
     home: Annotated[
         Path,
-        typer.Option(
-            envvar="CRMSERVICE_HOME", help=_("The service's folder: boxes' XML files, backups, log, database.")
-        ),
+        typer.Option(envvar="CRMSERVICE_HOME", help="The service's folder: boxes' XML files, backups, log, database."),
     ] = Path(),
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help=_("Say more about what is done."))] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more about what is done.")] = False,
     _show: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help=_("Print the version."))
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     ctx.obj = Globals(home.absolute(), verbose)
@@ -103,20 +96,7 @@ def _globals(
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; a fault becomes a sentence on standard error."""
     use_language(os.environ)
-    try:
-        result = get_command(app).main(list(arguments), prog_name="crmservice", standalone_mode=False)
-    except CrmServiceError as fault:
-        print(f"crmservice: {fault}", file=sys.stderr)
-        return exits.code_of(fault)
-    except typer.Exit as leave:
-        return leave.exit_code
-    except TyperException as wrong:
-        wrong.show()  # type: ignore[attr-defined]
-        return wrong.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print(_("crmservice: stopped; nothing is lost, the next run goes on from here"), file=sys.stderr)
-        return exits.INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.DONE
-    return result if isinstance(result, int) else exits.DONE
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a stranger wrote may not fit the terminal's encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
+    command: Any = translated(get_command(app))
+    return spoken(lambda: command.main(list(arguments) or ["--help"], prog_name="crmservice", standalone_mode=False))

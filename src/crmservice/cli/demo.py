@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from crmservice.cli.speaking import in_child
 from crmservice.cli.words import _, use_language
 from crmservice.demo.home import Demo, company, deliver, prepare
 from crmservice.errors import CrmServiceError
 from crmservice.service import wiring
-from crmservice.service.supervise import supervised
 
 DEFAULT_HOME = Path("demo-home")
 
@@ -57,7 +57,7 @@ def _file(made: Demo) -> None:
             deliver(made)
         return cycle.run(made.home, once=True, died=died, say=lambda _text, _fault: None)
 
-    if supervised(work):
+    if in_child(work):
         raise DemoFailed(DemoFailed.__doc__)
 
 

@@ -11,19 +11,22 @@ from typing import Annotated, Any
 
 import typer
 
+from crmservice.cli.speaking import complain
 from crmservice.cli.words import _
+from crmservice.errors import CrmServiceError
 from crmservice.service import wiring
 from crmservice.service.explaining import Explainer
+from crmservice.service.log import one_line
 
 
 def explain(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(help=_("Files with mail (.eml), or folders of them."))],
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object for each file, one a line."))] = False,
+    files: Annotated[list[Path], typer.Argument(help="Files with mail (.eml), or folders of them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each file, one a line.")] = False,
     records: Annotated[
-        Path | None, typer.Option(help=_("CRM records as JSON (the form of load) in the place of the home's."))
+        Path | None, typer.Option(help="CRM records as JSON (the form of load) in the place of the home's.")
     ] = None,
-    box: Annotated[str, typer.Option(help=_("Decide for this technology box."))] = "",
+    box: Annotated[str, typer.Option(help="Decide for this technology box.")] = "",
 ) -> None:
     """Say what would become of mails and why: every rule asked, what it saw, what it answered.
 
@@ -32,9 +35,13 @@ def explain(
     Example:  crmservice explain --json mail.eml
     """
     explainer = wiring.explainer(ctx.obj.home, records=records, box=box)
+    nothing = True
     for path in _files(files):
+        nothing = False
         line = _line(explainer, path)
-        print(json.dumps(line, ensure_ascii=False) if as_json else _for_people(line))
+        print(json.dumps(line) if as_json else _for_people(line))
+    if nothing:
+        complain(_("there is no file in these folders"))
 
 
 def _files(given: list[Path]) -> Iterator[Path]:
@@ -46,23 +53,41 @@ def _files(given: list[Path]) -> Iterator[Path]:
 
 
 def _line(explainer: Explainer, path: Path) -> dict[str, Any]:
+    """What ``--json`` prints of a file; nothing that a file holds ends the command."""
+    name = str(path).encode("utf-8", "backslashreplace").decode()
     try:
-        raw = path.read_bytes()
+        found = explainer.explain(_read(path, explainer.box.max_message_bytes), datetime.now(UTC))
     except OSError as fault:
-        return {"file": str(path), "error": fault.strerror or type(fault).__name__}
-    return {"file": str(path), **explainer.explain(raw, datetime.now(UTC))}
+        return {"file": name, "error": fault.strerror or str(fault)}
+    except CrmServiceError:  # the database is away: so it is for every file
+        raise
+    except Exception as fault:  # noqa: BLE001 (the next file is explained all the same)
+        return {"file": name, "error": f"it can't be read ({type(fault).__name__})"}
+    return {"file": name, **found}
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """The file's bytes. Raises OSError for what is no file, or larger than a mail may be."""
+    if path.exists() and not path.is_file():
+        raise OSError("this is no file")
+    with path.open("rb") as stream:
+        raw = stream.read(limit + 1)
+    if len(raw) > limit:
+        raise OSError(f"larger than maxMessageBytes ({limit})")
+    return raw
 
 
 def _for_people(line: dict[str, Any]) -> str:
     from crmservice.cli.sentences import sentence
 
     if "error" in line:
-        return f"{line['file']}: {line['error']}\n"
-    head = [
+        return f"{one_line(line['file'])}: {line['error']}\n"
+    sender, recipients = line["sender"] or "–", ", ".join(line["recipients"]) or "–"
+    lines = [
         line["file"],
-        f"  {_('From')}: {line['sender'] or '–'}   {_('To')}: {', '.join(line['recipients']) or '–'}",
-        f"  {_('Subject')}: {line['subject']}",
-        f"  {_('Result')}: {', '.join(line['log'])}",
+        "  " + _("From: {sender}   To: {recipients}").format(sender=sender, recipients=recipients),
+        "  " + _("Subject: {subject}").format(subject=line["subject"]),
+        "  " + _("Result: {log}").format(log=", ".join(line["log"])),
     ]
-    steps = [f"  {'✓' if step['matched'] else '·'} {step['rule']:18} {sentence(step)}" for step in line["rules"]]
-    return "\n".join([*head, *steps, ""])
+    lines += [f"  {'✓' if step['matched'] else '·'} {step['rule']:18} {sentence(step)}" for step in line["rules"]]
+    return "\n".join([*map(one_line, lines), ""])

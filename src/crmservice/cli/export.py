@@ -8,13 +8,12 @@ from typing import Annotated
 
 import typer
 
-from crmservice.cli.words import _
 from crmservice.service import wiring
 
 
 def export(
     ctx: typer.Context,
-    login: Annotated[str, typer.Option("--as", help=_("Only what this user may see."))] = "",
+    login: Annotated[str, typer.Option("--as", help="Only what this user may see.")] = "",
 ) -> None:
     """Print the CRM as one JSON object, a list for each table; with --as, as that user sees it.
 

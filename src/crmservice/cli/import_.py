@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
-from crmservice.cli.words import _
-from crmservice.service.supervise import supervised
+from crmservice.cli.speaking import in_child
 
 
 def import_(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help=_("Folder with .eml files, subfolders included."))],
-    box: Annotated[str, typer.Option(help=_("The technology box to file them for; needed if there are several."))] = "",
+    folder: Annotated[Path, typer.Argument(help="Folder with .eml files, subfolders included.")],
+    box: Annotated[str, typer.Option(help="The technology box to file them for; needed if there are several.")] = "",
 ) -> None:
     """File a folder of .eml files; they are copied and stay where they are.
 
@@ -31,4 +30,4 @@ def import_(
         with Progress() as progress:
             return cycle.import_folder(home, folder, box, died=died, say=say(ctx.obj.verbose), progress=progress)
 
-    raise typer.Exit(supervised(work))
+    raise typer.Exit(in_child(work))

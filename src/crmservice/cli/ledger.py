@@ -16,9 +16,9 @@ COLUMNS = ("arrived", "processed", "skipped", "duplicate", "set_aside", "waiting
 
 def ledger(
     ctx: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help=_("One JSON object."))] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     quick: Annotated[
-        bool, typer.Option("--quick", help=_("Compare the backup's names and sizes, not its bytes."))
+        bool, typer.Option("--quick", help="Compare the backup's names and sizes, not its bytes.")
     ] = False,
 ) -> None:
     """Account for every message: arrived = processed + skipped + duplicates + set aside + waiting.
@@ -43,6 +43,6 @@ def _table(account: dict[str, Any]) -> None:
     for name, counts in account["boxes"].items():
         print("  ".join([name.ljust(width), *(str(counts[column]).rjust(10) for column in COLUMNS)]))
     for difference in account["differences"]:
-        print(f"{_('DIFFERENCE')}: {difference}")
+        print(_("DIFFERENCE: {what}").format(what=difference))
     if not account["differences"]:
         print(_("Everything adds up."))

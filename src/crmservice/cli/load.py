@@ -14,10 +14,10 @@ from crmservice.service import wiring
 
 def load(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help=_("JSON with tables; CSV with one; XLSX with one a sheet."))],
-    table: Annotated[str, typer.Option(help=_("The table a CSV file holds (else its file name)."))] = "",
+    file: Annotated[Path, typer.Argument(help="JSON with tables; CSV with one; XLSX with one a sheet.")],
+    table: Annotated[str, typer.Option(help="The table a CSV file holds (else its file name).")] = "",
     force: Annotated[
-        bool, typer.Option("--force", help=_("Let the file lift opt-outs, broken marks and forbidden e-mails."))
+        bool, typer.Option("--force", help="Let the file lift opt-outs, broken marks and forbidden e-mails.")
     ] = False,
 ) -> None:
     """Load records: roles, users, accounts, contacts, contracts, orders, tasks and more.
@@ -25,7 +25,9 @@ def load(
     A record that is there already is changed, never doubled; a field that the file leaves out keeps its
     value. A fault anywhere in the file loads nothing of it.
 
-    Example:  crmservice load company.json
+    CSV may be separated by commas or semicolons, in UTF-8 or windows-1250; its first line names the fields.
+
+    Example:  crmservice load contacts.csv
     """
     tables = read_tables(file, table)
     count = wiring.load(ctx.obj.home, tables, force=force)

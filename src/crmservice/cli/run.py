@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from crmservice.cli.words import _
-from crmservice.service.supervise import supervised
+from crmservice.cli.speaking import in_child
 
 
 def run(
     ctx: typer.Context,
-    once: Annotated[bool, typer.Option("--once", help=_("One cycle for every box, then end."))] = False,
+    once: Annotated[bool, typer.Option("--once", help="One cycle for every box, then end.")] = False,
 ) -> None:
     """Fetch and file mail for every technology box of the home folder.
 
@@ -30,4 +29,4 @@ def run(
 
         return cycle.run(home, once=once, died=died, say=say(verbose=ctx.obj.verbose))
 
-    raise typer.Exit(supervised(work))
+    raise typer.Exit(in_child(work))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gettext
+import os
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 _LOCALE = Path(__file__).parent.parent / "locale"
+_DOMAIN = "crmservice"
 
 
 class _Spoken:
@@ -16,12 +19,26 @@ class _Spoken:
 
 
 def use_language(environ: Mapping[str, str], configured: str = "") -> None:
-    """Take the language of the configuration, of CRMSERVICE_LANGUAGE, else of the system (LC_ALL, LANG)."""
-    names = ("CRMSERVICE_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    wished = configured or next((environ[name] for name in names if environ.get(name)), "en")
-    _Spoken.catalogue = gettext.translation("crmservice", _LOCALE, [wished.split("_")[0].split(".")[0]], fallback=True)
+    """Take the language of CRMSERVICE_LANGUAGE, else of the configuration, else of the system (LC_ALL, LANG)."""
+    system = (environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    wishes = (environ.get("CRMSERVICE_LANGUAGE"), configured, *system)
+    wished = next((wish for wish in wishes if wish), "en").split("_")[0].split(".")[0]
+    _Spoken.catalogue = gettext.translation(_DOMAIN, _LOCALE, [wished], fallback=True)
+    # Typer asks gettext for its own words ("Options"), and gettext asks the environment.
+    os.environ["LANGUAGE"] = wished
+    gettext.bindtextdomain(_DOMAIN, str(_LOCALE))
+    gettext.textdomain(_DOMAIN)
+
+
+def language_of(home: Path) -> str:
+    """The ``language`` of the home's crmservice.toml; empty where it says none (its faults are named elsewhere)."""
+    try:
+        settings = tomllib.loads((home / "crmservice.toml").read_text("utf-8-sig"))
+    except (OSError, ValueError):
+        return ""
+    return str(settings.get("language", ""))
 
 
 def _(text: str) -> str:
     """The text in the language in use."""
-    return _Spoken.catalogue.gettext(text)
+    return _Spoken.catalogue.gettext(text) if text else ""

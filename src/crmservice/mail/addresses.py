@@ -17,6 +17,9 @@ from crmservice.mail.text import fold, strip_controls
 
 MAX_ADDRESSES = 1000
 
+IN_TEXT = re.compile(r"(?<![\w.+-])[^\s@<>(),;:\"\\\[\]]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
+"""An address that stands in running text (a quoted header, a report, a calendar), with a bound on each repetition."""
+
 
 class Sender(NamedTuple):
     """Who a mail says it is from.
@@ -40,6 +43,8 @@ class _Token(NamedTuple):
 _SPECIAL = re.compile(r'[()<>\[\]:;,@\\"\s]')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _LITERAL = re.compile(r"\[([^\[\]\\]*)\]")
+# Old writers leave the comma of "Novák, Jan" as it is (RFC 2047 section 5 wants it encoded): it separates nothing.
+_ENCODED_WORD = re.compile(r"=\?[A-Za-z0-9_*-]+\?[qQ]\?[^\s?<>()@\[\]:;\"\\]*\?=")
 _PARENTHESIS = re.compile(r"[()\\]")
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
@@ -61,6 +66,9 @@ def _tokens(value: str) -> Iterator[_Token]:
             at = end or size
         elif character == "[" and (found := _LITERAL.match(value, at)):
             yield _Token("literal", found[0])
+            at = found.end()
+        elif character == "=" and (found := _ENCODED_WORD.match(value, at)):
+            yield _Token("atom", found[0])
             at = found.end()
         elif character in "<>[]:;,@\\)":
             yield _Token(character, character)

@@ -187,14 +187,15 @@ def _outcomes(
 
 
 def _judge(address: str, words: str, *, dead_without_status: bool) -> Recipient:
+    """Only the manual's texts mark an address without a status, and even they not where the words speak against it."""
     status = delivery_status.of_text(words)
     if status.temporary:
         return Recipient(address, "temporary", dead=False)
-    if status.code:
-        return Recipient(address, "failed", status.code in delivery_status.DEAD)
-    if dead_without_status and not status.rank:
-        return Recipient(address, "failed", not delivery_status.says_alive(words))
-    return Recipient(address, "failed", delivery_status.says_unknown(words))
+    if status.code or not dead_without_status:
+        return Recipient(address, "failed", status.dead)
+    # A reply code alone (550) stands for a policy as well as for an unknown user: then the words decide.
+    dead = delivery_status.says_unknown(words) if status.rank else not delivery_status.says_alive(words)
+    return Recipient(address, "failed", dead)
 
 
 def judged(addresses: Iterable[str], words: str) -> list[Recipient]:
@@ -212,7 +213,7 @@ def stated(address: str, status: str, *, lasting: bool) -> Recipient:
     code = delivery_status.of_field(status)
     if code.temporary or not lasting:
         return Recipient(clean_address(address), "temporary", dead=False)
-    return Recipient(clean_address(address), "failed", code.code in delivery_status.DEAD)
+    return Recipient(clean_address(address), "failed", code.dead)
 
 
 # Notices ---------------------------------------------------------------------------------------------------------

@@ -38,8 +38,7 @@ _SERVER_SUBJECT = re.compile(
     r"|failed)|failure notice|mail (?:failure|system error)|nedoru[cč]iteln)",
     re.IGNORECASE,
 )
-_NULL_PATH = re.compile(r"^\s*(?:<\s*>|<?mailer-daemon|<null>)", re.IGNORECASE)
-_TELLING = {"return-path": _NULL_PATH, "from": _DAEMON, "x-failed-recipients": _DAEMON, "content-type": _DAEMON}
+_NULL_PATH = re.compile(r"\s*(?:<\s*>|<?mailer-daemon|<null>)", re.IGNORECASE)
 _MESSAGE_ID = re.compile(
     r"^[ \t]{0,8}(?:X-Original-|X-Gmail-Original-)?Message-ID[ \t]{0,8}:\s{0,8}<([^<>\s]{1,900})>",
     re.IGNORECASE | re.MULTILINE,
@@ -61,16 +60,17 @@ def find(message: Message) -> Bounce | None:
 
 
 def _is_from_server(message: Message) -> bool | None:
-    """The gate, one pass over the headers: a mail server's own mail, only a bounce's subject, or None."""
-    for name, value in message.headers.fields:
-        if name not in _TELLING:
-            continue
-        if name == "content-type":
-            kind = value.lower()
-            if "multipart/report" in kind:
-                return None if "feedback-report" in kind or "disposition-notification" in kind else True
-        elif name == "x-failed-recipients" or _TELLING[name].search(value[:500]):
-            return True
+    """The gate that ordinary mail fails at once: a mail server's own mail, only a bounce's subject, or None."""
+    headers = message.headers
+    content_type = headers.first("content-type").lower()
+    if "multipart/report" in content_type:
+        return None if "feedback-report" in content_type or "disposition-notification" in content_type else True
+    if headers.all("x-failed-recipients"):
+        return True
+    if any(_NULL_PATH.match(value) for value in headers.all("return-path")):
+        return True
+    if any(_DAEMON.search(value[:500]) for value in headers.all("from")):
+        return True
     subject = message.subject[:500]
     return bool(_SERVER_SUBJECT.match(subject)) if _SUBJECT.search(subject) else None
 
@@ -184,6 +184,7 @@ def _sns(message: Message) -> list[Recipient]:
 # The library -----------------------------------------------------------------------------------------------------
 
 _LIBRARY_TEXT = 32 * 1024
+_LIBRARY_LINES = 500
 _LIBRARY_LINE = 200
 
 
@@ -205,6 +206,6 @@ def _library(message: Message, words: str) -> list[Recipient]:
 def _for_library(message: Message, words: str) -> EmailMessage:
     mail = EmailMessage()
     mail["From"] = message.sender.email if message.sender else "mailer-daemon@localhost"
-    lines = (line[:_LIBRARY_LINE] for line in words[:_LIBRARY_TEXT].split("\n"))
+    lines = (line[:_LIBRARY_LINE] for line in words[:_LIBRARY_TEXT].split("\n")[:_LIBRARY_LINES])
     mail.set_payload("\n".join(lines).encode("ascii", "replace").decode("ascii"))
     return mail

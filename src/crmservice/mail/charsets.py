@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from encodings.aliases import aliases
 from functools import lru_cache
 
-# Decoders that are no character sets, or that let a mail hide words (utf-7) or cost more than their length.
-_REFUSED = frozenset(
-    ("utf7", "unicode11utf7", "u7", "idna", "punycode", "unicodeescape", "rawunicodeescape", "undefined", "mbcs", "oem")
-)
 # What a label means in practice: the superset that its writers use (WHATWG Encoding Standard, section 4.2).
 _MEANT = {
     "usascii": "utf-8", "ascii": "utf-8", "ansix341968": "utf-8", "unknown8bit": "utf-8", "8bit": "utf-8",
     "gb2312": "gb18030", "gbk": "gb18030", "ksc56011987": "cp949", "euckr": "cp949", "shiftjis": "cp932",
     "iso88598i": "iso-8859-8", "xmaccentraleurope": "mac_latin2", "xmacce": "mac_latin2", "macce": "mac_latin2",
-    "xsjis": "cp932", "ansi": "cp1250", "latin2": "iso-8859-2",
+    "xsjis": "cp932", "ansi": "cp1250", "xcp1250": "cp1250", "win1250": "cp1250", "88592": "iso-8859-2",
 }  # fmt: skip
 # Bytes 0x80 to 0x9F are letters in the Windows sets and control characters in ISO 8859: such text is mislabelled.
 _WINDOWS = {"iso88591": "cp1252", "latin1": "cp1252", "iso88592": "cp1250", "latin2": "cp1250", "iso885915": "cp1252"}
 _C1 = bytes(range(0x80, 0xA0))
+
+
+@lru_cache(maxsize=512)
+def _plain(label: str) -> str:
+    return "".join(c for c in label.lower() if c.isalnum())
+
+
+# The sets that Python knows, by their letters and digits. No other name ever reaches its registry, which remembers
+# each one for ever; what is no character set, or lets a mail hide words (utf-7), is not among them.
+_NO_CHARSETS = ("_codec", "rot_13", "utf_7", "mbcs")
+_ALONE = ("cp720", "cp737", "cp856", "cp874", "cp875", "cp1006", "koi8_t", "koi8_u", "utf_8_sig")
+_KNOWN = {alias: codec for alias, codec in aliases.items() if not codec.endswith(_NO_CHARSETS)}
+_CODECS = {_plain(name): codec for alias, codec in _KNOWN.items() for name in (alias, codec)}
+_CODECS |= {_plain(name): name for name in _ALONE} | _MEANT
 
 
 def to_text(data: bytes, charset: str = "") -> str:
@@ -39,20 +50,17 @@ def _stateful(charset: str) -> bool:
     return not key.startswith(("utf8", "usascii", "iso8859", "windows125", "ascii")) and key != ""
 
 
-@lru_cache(maxsize=256)
 def _key(charset: str) -> str:
-    return "".join(c for c in charset[:40].lower() if c.isalnum())
+    return _plain(charset[:40])
 
 
 def _declared(data: bytes, charset: str) -> str | None:
-    """The text by the declared set; None where there is none, it is refused or it does not fit."""
+    """The text by the declared set; None where there is none, nobody knows it or it does not fit."""
     key = _key(charset)
-    if not key or key in _REFUSED or "\0" in charset:
-        return None
     mislabelled = key in _WINDOWS and data.translate(None, _C1) != data
-    name = _WINDOWS[key] if mislabelled else _MEANT.get(key, charset.strip())
+    name = _WINDOWS[key] if mislabelled else _CODECS.get(key)
     try:
-        return data.decode(name)
+        return data.decode(name) if name else None
     except (LookupError, ValueError):
         return None
 
@@ -61,7 +69,7 @@ def _torn(data: bytes) -> str | None:
     """UTF-8 with a few torn characters (a mail cut in the middle); None where it is another set."""
     text = data.decode("utf-8", "replace")
     torn = text.count("\ufffd")
-    whole = sum(1 for c in text if c > "\x7f") - torn
+    whole = len(text) - len(text.encode("ascii", "ignore")) - torn
     return text if whole > 2 * torn else None
 
 

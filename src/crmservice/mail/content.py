@@ -17,12 +17,15 @@ from crmservice.mail.structure import MAX_DEPTH, MAX_PARTS, Part
 MAX_TEXT = 25 * 1024 * 1024
 _CALENDAR_FILES = (".ics", ".vcs")
 _CALENDAR_TYPES = ("text/calendar", "application/ics")
+_SEALED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
+_META_CHARSET = re.compile(rb"""<meta\b[^<>]{0,200}?charset\s{0,8}=\s{0,8}["']?([\w.:-]{1,40})""", re.IGNORECASE)
+_FOLD = re.compile(rb"(?:\r?\n|\r)[ \t]")
 _CID = re.compile(r"""cid:([^\s"'<>)]{1,300})""", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class Content:
-    """What was found; ``limits`` are codes of the caps of TRUST.md B8."""
+    """What was found; ``defects`` as in ``Message``, ``limits`` are codes of the caps of TRUST.md B8."""
 
     text: str = ""
     html: str = ""
@@ -30,6 +33,7 @@ class Content:
     inline: list[Attachment] = field(default_factory=list)
     calendars: list[str] = field(default_factory=list)
     nested: list[bytes] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
 
 
@@ -40,6 +44,7 @@ class _Finder:
     sections: list[tuple[str, str]] = field(default_factory=list)
     files: list[Part] = field(default_factory=list)
     calendars: list[Part] = field(default_factory=list)
+    defects: dict[str, None] = field(default_factory=dict)
     limits: dict[str, None] = field(default_factory=dict)
     parts: int = 0
     characters: int = 0
@@ -52,11 +57,12 @@ def collect(tree: Part) -> Content:
     content = Content(
         text="\n".join(plain or html_to_text(html) for plain, html in finder.sections),
         html="\n".join(html for _, html in finder.sections if html),
+        defects=list(finder.defects),
         limits=list(finder.limits),
     )
     _add_files(content, finder.files)
     calendars = finder.calendars or [part for part in finder.files if _is_calendar_file(part)]
-    content.calendars = [_text(part, MAX_TEXT) for part in calendars]
+    content.calendars = [_calendar(part) for part in calendars]
     return content
 
 
@@ -69,6 +75,8 @@ def _visit(finder: _Finder, part: Part, parent: str, depth: int) -> None:
     elif part.content_type == "multipart/alternative":
         _alternative(finder, part, depth)
     elif part.container:
+        if part.content_type == "multipart/encrypted":
+            finder.defects["encrypted"] = None
         for child in part.children:
             _visit(finder, child, part.content_type, depth + 1)
     else:
@@ -96,6 +104,8 @@ def _leaf(finder: _Finder, part: Part, parent: str) -> None:
         if text:
             finder.sections.append(("", text) if part.content_type == "text/html" else (text, ""))
     elif not _is_other_form(part, parent):
+        if part.content_type in _SEALED:
+            finder.defects[_seal(part)] = None
         finder.files.append(part)
 
 
@@ -113,6 +123,12 @@ def _is_other_form(part: Part, parent: str) -> bool:
     return parent == "multipart/alternative" and part.content_type.startswith("text/") and not part.filename
 
 
+def _seal(part: Part) -> str:
+    """Why a body can't be read that S/MIME put into one part (RFC 8551 section 3.2)."""
+    kind = part.parameters.get("smime-type", "").lower()
+    return "opaque-signed" if kind in ("signed-data", "certs-only", "compressed-data") else "encrypted"
+
+
 def _body(finder: _Finder, part: Part) -> str:
     room = MAX_TEXT - finder.characters
     text = _text(part, room)
@@ -128,10 +144,35 @@ def _text(part: Part, room: int) -> str:
     """A part's text: LF line ends, no NUL, at most ``room`` characters; empty where it is far too large."""
     if part.size > 2 * MAX_TEXT or room <= 0:
         return ""
-    text = to_text(part.load()[: 4 * room], part.parameters.get("charset", ""))[:room]
+    data = part.load()[: 4 * room]
+    text = to_text(data, _charset(part, data))[:room]
+    return _clean(text)
+
+
+def _clean(text: str) -> str:
+    """LF line ends, no NUL, no byte order mark."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.replace("\0", "\ufffd").removeprefix("\ufeff")
+
+
+def _charset(part: Part, data: bytes) -> str:
+    """The declared character set; of HTML without one that of its ``meta`` (HTML section 4.2.5.4)."""
+    declared = part.parameters.get("charset", "")
+    if declared or part.content_type != "text/html" or data.isascii():
+        return declared
+    found = _META_CHARSET.search(data, 0, 2048)
+    return found[1].decode("ascii") if found else ""
+
+
+def _calendar(part: Part) -> str:
+    """A calendar's text, unfolded first: lines may be folded within a character (RFC 5545 section 3.1)."""
+    if part.size > 2 * MAX_TEXT:
+        return ""
+    data = part.load()
+    if not data.isascii() and b"\0" not in data:
+        data = _FOLD.sub(b"", data)
+    return _clean(to_text(data[:MAX_TEXT], part.parameters.get("charset", "")))
 
 
 def _is_calendar_file(part: Part) -> bool:

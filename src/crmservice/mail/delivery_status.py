@@ -49,6 +49,11 @@ class Status(NamedTuple):
         """Whether the mail may get there later, or was given up for a reason that may pass."""
         return self.rank == "4"
 
+    @property
+    def dead(self) -> bool:
+        """Whether it says that the address itself is dead: a full code of rule 8's list, never words."""
+        return self.code in DEAD
+
 
 def of_field(value: str) -> Status:
     """The status of a ``Status`` field (RFC 3464 section 2.3.4; comments behind it are ignored)."""

@@ -73,20 +73,11 @@ def _is_recipient(group: dict[str, str]) -> bool:
 
 def _recipient(group: dict[str, str]) -> Recipient:
     address = _address(group.get("final-recipient", "")) or _original(group.get("original-recipient", ""))
-    words = group.get("diagnostic-code", "")
     status = delivery_status.of_field(group.get("status", ""))
-    stated = bool(status.rank)
-    if not stated:
-        status = delivery_status.of_text(words)
+    if not status.rank:
+        status = delivery_status.of_text(group.get("diagnostic-code", ""))
     outcome = _outcome(group.get("action", ""), status)
-    return Recipient(address, outcome, outcome == "failed" and _is_dead(status, words, stated=stated))
-
-
-def _is_dead(status: Status, words: str, *, stated: bool) -> bool:
-    """A stated status decides alone; words count only where the report has none."""
-    if stated or status.code:
-        return status.code in delivery_status.DEAD
-    return delivery_status.says_unknown(words)
+    return Recipient(address, outcome, outcome == "failed" and status.dead)
 
 
 def _outcome(action: str, status: Status) -> Outcome:

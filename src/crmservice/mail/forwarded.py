@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
+from crmservice.mail.addresses import IN_TEXT
 from crmservice.mail.keywords import Keywords
 from crmservice.mail.message import Address, Message
 from crmservice.mail.prefixes import is_forward
@@ -81,15 +82,14 @@ def _text_behind(lines: Sequence[str], block: Block) -> str:
     return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-# Jan Novák <jan@x.cz>, "Jan" [mailto:jan@x.cz], jan@x.cz<mailto:jan@x.cz>. Every repetition is bounded.
-_ADDRESS = re.compile(r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
-
-
 def addresses(value: str) -> tuple[Address, ...]:
-    """The mailboxes of a quoted header's value, each address once, in lower case; names without one are left out."""
+    """The mailboxes of a quoted header's value, each address once, in lower case; names without one are left out.
+
+    The forms are ``Jan Novák <jan@x.cz>``, ``"Jan" [mailto:jan@x.cz]``, ``jan@x.cz<mailto:jan@x.cz>``.
+    """
     found: dict[str, Address] = {}
     behind = 0
-    for match in _ADDRESS.finditer(value):
+    for match in IN_TEXT.finditer(value):
         email = match[0].strip("'`*").lower()
         found.setdefault(email, Address(email, _name(value[behind : match.start()])))
         behind = match.end()

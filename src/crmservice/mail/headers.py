@@ -93,6 +93,7 @@ def _value(value: bytes) -> str:
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_WHOLE_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 
 
 def decode(value: str) -> str:
@@ -111,15 +112,16 @@ def _decode_words(value: str) -> str:
     out: list[str] = []
     pending, charset, end = bytearray(), "", 0
     for word in _WORD.finditer(value):
+        declared, encoding, text = word.groups()
+        declared = declared.partition("*")[0].lower()
         between = value[end : word.start()]
-        declared = word[1].partition("*")[0].lower()
         adjacent = end > 0 and not between.strip()
         if pending and not (adjacent and declared == charset):
             out.append(to_text(bytes(pending), charset))
             pending.clear()
         if not adjacent:
             out.append(between)
-        pending += _word_bytes(word[2], word[3])
+        pending += _word_bytes(encoding, text)
         charset, end = declared, word.end()
     if pending:
         out.append(to_text(bytes(pending), charset))
@@ -136,6 +138,8 @@ def _word_bytes(encoding: str, text: str) -> bytes:
 
 def from_base64(data: bytes) -> bytes:
     """Base64 decoded as far as it goes (RFC 2045 section 6.8): other characters skipped, a torn end dropped."""
+    if _WHOLE_BASE64.fullmatch(data) and len(data) % 4 == 0:
+        return binascii.a2b_base64(data)
     kept = _NOT_BASE64.sub(b"", data)
     whole = len(kept) - (1 if len(kept) % 4 == 1 else 0)
     return binascii.a2b_base64(kept[:whole] + b"=" * (-whole % 4))
@@ -162,12 +166,15 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
         return main, {}
     plain: dict[str, str] = {}
     sections: dict[str, list[tuple[int, bool, str]]] = {}
-    for name, text in _PARAMETER.findall(value):
-        found = _SECTION.match(name.lower())
+    for written, text in _PARAMETER.findall(value):
+        name = written.lower()
+        found = _SECTION.match(name) if "*" in name else None
         if found and (found[2] or found[3]):
             sections.setdefault(found[1], []).append((int(found[2] or 0), bool(found[3]), _unquote(text)))
         else:
-            plain.setdefault(name.lower(), decode(_unquote(text)))
+            plain.setdefault(name, decode(_unquote(text)))
+    if not sections:
+        return main, plain
     return main, plain | {name: _join(pieces) for name, pieces in sections.items()}
 
 

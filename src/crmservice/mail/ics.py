@@ -82,7 +82,7 @@ def split(line: str) -> Property | None:
     from icalendar.parser import Contentline
 
     try:
-        _, parameters, value = Contentline(line).parts()
+        _, parameters, value = Contentline(line).parts()  # type: ignore[no-untyped-call]
     except ValueError:
         return None
     return Property(value, {key.upper(): _one(each) for key, each in parameters.items()})

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from crmservice.mail import ics, recurrence, timezones
+from crmservice.mail.addresses import IN_TEXT
 from crmservice.mail.event_times import Times, read_times, read_utc
 from crmservice.mail.message import Attendee, CalendarEvent, Invitation
 
@@ -28,7 +29,6 @@ DEFAULT_ZONE: tzinfo = ZoneInfo("Europe/Prague")
 """Whose wall time a floating time is, where neither the caller nor X-WR-TIMEZONE says: the manual's users'."""
 
 _STATES = frozenset({"needs-action", "accepted", "declined", "tentative", "delegated", "completed", "in-process"})
-_ADDRESS = re.compile(r"[^\s@<>(),;:\"\\\[\]]{1,64}@[^\s@<>(),;:\"\\\[\]]{1,255}")
 _DELIVERY = re.compile(r"mailto:", re.IGNORECASE)
 
 
@@ -242,7 +242,7 @@ def _address(line: ics.Property) -> str:
     written = _DELIVERY.sub("", line.value.strip(), count=1) if _DELIVERY.match(line.value.strip()) else line.value
     for text in (written, line.parameters.get("EMAIL", "")):
         email = unquote(text[:2000]).partition("?")[0].strip().strip("<>'").lower()
-        if len(email) <= 320 and _ADDRESS.fullmatch(email):
+        if len(email) <= 320 and IN_TEXT.fullmatch(email):
             return email
     return ""
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crmservice.mail.addresses import IN_TEXT
 from crmservice.mail.message import Message
 
 MAX_RECIPIENTS = 1_000
@@ -60,7 +61,6 @@ def _is_report(message: Message) -> bool:
 
 _RECIPIENTS = frozenset({"recipient", "recipients", "to", "cc", "bcc"})
 _FIELD = re.compile(r"(sender|on-behalf-of|subject|message-id|recipients?|to|cc|bcc|label)[^\S\n]*:", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s<>,;:\"'()\[\]@]{1,64}@[^\s<>,;:\"'()\[\]@]{1,255}")
 _EXPANDED = re.compile(r",[^\S\n]*expanded[^\S\n]*:", re.IGNORECASE)
 
 
@@ -85,4 +85,4 @@ def _addresses(value: str) -> tuple[str, ...]:
     both, for the mail was the addressee's.
     """
     value = _EXPANDED.split(value, maxsplit=1)[0]
-    return tuple(address.lower().rstrip(".") for address in _ADDRESS.findall(value[:10_000]))
+    return tuple(address.lower().strip("'") for address in IN_TEXT.findall(value[:10_000]))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -26,47 +25,32 @@ _MESSAGE_ID = re.compile(r"<([^<>\s\x00-\x1f\x7f]+)>")
 
 def parse(raw: bytes) -> Message:
     """The message that ``raw`` is. Never raises: ``defects`` and ``limits`` say what was wrong."""
-    bare = b"\r" in raw and b"\n" not in raw
-    raw_lines = raw.replace(b"\r", b"\n") if bare else raw
-    block = headers.read(raw_lines)
-    message = _from_headers(raw, block)
-    if message.limits:
-        return message
-    return filled(message, lambda: _tree(raw_lines, block))
+    lines = _lines(raw)
+    block = headers.read(lines)
+    return assembled(raw, block, lambda: _tree(lines, block))
+
+
+def _lines(raw: bytes) -> bytes:
+    """The message with line feeds, where an old system wrote bare returns, and without a byte order mark."""
+    if b"\r" in raw and b"\n" not in raw:
+        raw = raw.replace(b"\r", b"\n")
+    return raw.removeprefix(b"\xef\xbb\xbf")
 
 
 Tree = tuple[structure.Part, tuple[str, ...]]
 
 
-def filled(message: Message, read_tree: Callable[[], Tree]) -> Message:
-    """The message with what its MIME tree holds; a reader that fails is a limit, never an exception."""
-    try:
-        return _with_content(message, *read_tree())
-    except (RecursionError, structure.TooDeep):
-        return _limited(message, "limit-depth")
-    except MemoryError:
-        return _limited(message, "limit-memory")
-    except Exception:  # noqa: BLE001  (the last fence: the message is set aside with this code)
-        return _limited(message, "limit-reader")
-
-
-def _limited(message: Message, code: str) -> Message:
-    return replace(message, limits=(*message.limits, code))
-
-
-def _from_headers(raw: bytes, block: headers.Block) -> Message:
-    """What the header block alone says."""
+def assembled(raw: bytes, block: headers.Block, read_tree: Callable[[], Tree]) -> Message:
+    """The message of a header block and the MIME tree that ``read_tree`` gives, which is not asked beyond a limit."""
     fields = block.headers
-    named = _named(fields)
     sender = strict_sender(fields)
-    to, cc, bcc = (_addresses(named, name) for name in ("to", "cc", "bcc"))
-    defects = list(block.defects)
-    limits = list(block.limits)
-    if len(to) + len(cc) + len(bcc) > MAX_ADDRESSES:
-        limits.append("limit-addresses")
-    sent = _date(_first(named, "date"))
-    if sent is None:
-        defects.append("date-unusable" if _first(named, "date") else "date-missing")
+    to, cc, bcc = (_addresses(fields, name) for name in ("to", "cc", "bcc"))
+    written = fields.first("date")
+    sent = _date(written) if written else None
+    undated = () if sent else ("date-unusable" if written else "date-missing",)
+    crowded = ("limit-addresses",) if len(to) + len(cc) + len(bcc) > MAX_ADDRESSES else ()
+    limits = block.limits + crowded
+    found = content.Content() if limits else _content(read_tree)
     return Message(
         raw=raw,
         headers=fields,
@@ -77,36 +61,44 @@ def _from_headers(raw: bytes, block: headers.Block) -> Message:
         to=to,
         cc=cc,
         bcc=bcc,
-        recipients=tuple(dict.fromkeys(address.email for address in (*to, *cc, *bcc))),
+        recipients=tuple(dict.fromkeys([address.email for address in (*to, *cc, *bcc)])),
         delivered_to=_delivered_to(fields),
-        reply_to=_addresses(named, "reply-to"),
-        subject=headers.decode(_first(named, "subject")).strip(),
+        reply_to=_addresses(fields, "reply-to"),
+        subject=headers.decode(fields.first("subject")).strip(),
         sent=sent,
-        message_id=_message_id(_first(named, "message-id")),
-        in_reply_to=_message_ids(_first(named, "in-reply-to"))[-MAX_REFERENCES:],
-        references=_message_ids(" ".join(named.get("references", ())))[-MAX_REFERENCES:],
-        private=_first(named, "sensitivity").strip().lower() in _PRIVATE,
-        defects=tuple(defects),
-        limits=tuple(limits),
+        message_id=_message_id(fields.first("message-id")),
+        in_reply_to=_message_ids(fields.first("in-reply-to"))[-MAX_REFERENCES:],
+        references=_message_ids(" ".join(fields.all("references")))[-MAX_REFERENCES:],
+        text=found.text,
+        html=found.html,
+        attachments=tuple(found.attachments),
+        inline=tuple(found.inline),
+        calendars=tuple(found.calendars),
+        nested=tuple(found.nested),
+        private=fields.first("sensitivity").strip().lower() in _PRIVATE,
+        defects=(*block.defects, *undated, *found.defects),
+        limits=(*limits, *found.limits),
     )
 
 
-def _named(fields: Headers) -> dict[str, list[str]]:
-    """The values of each header, gone through once."""
-    named: dict[str, list[str]] = {}
-    for name, value in fields.fields:
-        named.setdefault(name, []).append(value)
-    return named
+def _content(read_tree: Callable[[], Tree]) -> content.Content:
+    """What the MIME tree holds; a reader that fails is a limit, never an exception."""
+    try:
+        tree, defects = read_tree()
+        found = content.collect(tree)
+    except (RecursionError, structure.TooDeep):
+        return content.Content(limits=["limit-depth"])
+    except MemoryError:
+        return content.Content(limits=["limit-memory"])
+    except Exception:  # noqa: BLE001  (the last fence: the message is set aside with this code)
+        return content.Content(limits=["limit-reader"])
+    found.defects[:0] = defects
+    return found
 
 
-def _first(named: dict[str, list[str]], name: str) -> str:
-    values = named.get(name)
-    return values[0] if values else ""
-
-
-def _addresses(named: dict[str, list[str]], name: str) -> tuple[Address, ...]:
+def _addresses(fields: Headers, name: str) -> tuple[Address, ...]:
     """The mailboxes of every header of that name; one more than allowed shows that there are too many."""
-    values = named.get(name)
+    values = fields.all(name)
     return mailboxes(", ".join(values), MAX_ADDRESSES + 1) if values else ()
 
 
@@ -142,31 +134,16 @@ def _message_id(value: str) -> str:
     return value if value.isprintable() and not set(value) & set(" <>") else ""
 
 
-def _with_content(message: Message, tree: structure.Part, defects: tuple[str, ...]) -> Message:
-    found = content.collect(tree)
-    return replace(
-        message,
-        text=found.text,
-        html=found.html,
-        attachments=tuple(found.attachments),
-        inline=tuple(found.inline),
-        calendars=tuple(found.calendars),
-        nested=tuple(found.nested),
-        defects=message.defects + defects,
-        limits=message.limits + tuple(found.limits),
-    )
-
-
 def _tree(raw: bytes, block: headers.Block) -> Tree:
     """The MIME tree and codes of what was repaired."""
-    readable = _readable(raw, block)
-    tree = structure.read_fast(readable, block.headers)
+    raw, block = _readable(raw, block)
+    tree = structure.read_fast(raw, block)
     if tree is not None:
         return tree, ()
     if len(raw) <= structure.MAX_PATIENT_BYTES:
-        return structure.read_patient(readable, block.headers), ("structure-repaired",)
+        return structure.read_patient(raw, block.headers), ("structure-repaired",)
     # ``email`` takes nine times the size in memory: the beginning alone, and of that the text.
-    tree = structure.read_patient(readable[: structure.MAX_PATIENT_BYTES], block.headers)
+    tree = structure.read_patient(raw[: structure.MAX_PATIENT_BYTES], block.headers)
     return _first_text(tree), ("structure-repaired", "too-large-to-repair")
 
 
@@ -175,9 +152,10 @@ def _first_text(tree: structure.Part) -> structure.Part:
     return next(bodies, structure.Part())
 
 
-def _readable(raw: bytes, block: headers.Block) -> bytes:
+def _readable(raw: bytes, block: headers.Block) -> tuple[bytes, headers.Block]:
     """The message as both readers take it: where our header block ends elsewhere than theirs, rebuilt."""
     if not block.defects and not raw.startswith((b"From ", b">From ", b"\n", b"\r\n")):
-        return raw
+        return raw, block
     lines = (f"{name}: {value}\n" for name, value in block.headers.fields if name.startswith("content-"))
-    return "".join(lines).encode() + b"\n" + raw[block.body :]
+    head = "".join(lines).encode() + b"\n"
+    return head + raw[block.body :], block._replace(body=len(head))

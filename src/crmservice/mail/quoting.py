@@ -33,7 +33,7 @@ def fresh_part(text: str) -> str:
 
     Empty only for a forwarded mail without a word of one's own. Linear in the length of the text.
     """
-    if not _MAY_HAVE_HISTORY.search(text):
+    if not _HISTORY_BEGINS.search(f"\n{text}") and not _COLON_ENDS_LINE.search(text):
         return text
     lines = text.split("\n")
     heads, cut = _heads(lines)
@@ -47,8 +47,10 @@ def fresh_part(text: str) -> str:
     return text if cut < len(lines) and _points_below(fresh) else fresh
 
 
-# A cheap test that ordinary mail without history fails: a quote sign, a rule, "wrote:", two header lines.
-_MAY_HAVE_HISTORY = re.compile(r"^[^\S\n]*(?:>|[-_=*]{2})|:[^\S\n]*$|^[^\S\n]*\*?[^\W\d_][\w \-*]{1,20}:", re.MULTILINE)
+# Cheap tests that ordinary mail without history fails: a quote sign, a rule or a header begins a line, "wrote:" ends
+# one. Each pattern begins with one certain character, which makes the search several times faster.
+_HISTORY_BEGINS = re.compile(r"\n[^\S\n]*(?:>|[-_=*]{2}|\*?[^\W\d_][\w \-*]{1,20}:)")
+_COLON_ENDS_LINE = re.compile(r":[^\S\n]*(?:\n|\Z)")
 
 
 def _heads(lines: Sequence[str]) -> tuple[list[_Head], int]:

@@ -19,14 +19,14 @@ def read(raw: bytes, zone: tzinfo = UTC) -> Message:
     message = parsing.parse(raw)
     if message.limits:
         return message
-    message = replace(
+    bounce = bounces.find(message)
+    # In this order: a bounce is never an automatic reply, and neither of them a newsletter.
+    auto_reply = bounce is None and automatic.is_auto_reply(message)
+    return replace(
         message,
         fresh=quoting.fresh_part(message.text),
-        bounce=bounces.find(message),
+        bounce=bounce,
         invitation=invitations.read(message.calendars, zone) if message.calendars else None,
+        auto_reply=auto_reply,
+        bulk=automatic.bulk(message.headers, answers=auto_reply or bounce is not None),
     )
-    # In this order: a delivery report is never an automatic reply, and an automatic reply is never bulk.
-    if automatic.is_auto_reply(message):
-        return replace(message, auto_reply=True)
-    bulk = automatic.bulk(message)
-    return replace(message, bulk=bulk) if bulk else message

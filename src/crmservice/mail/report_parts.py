@@ -7,7 +7,6 @@ it is an announced boundary (RFC 2046 section 5.1.1) or where the next line is a
 
 from __future__ import annotations
 
-import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from typing import NamedTuple
 
 from crmservice.mail.body import html_to_text
 from crmservice.mail.charsets import to_text
-from crmservice.mail.headers import from_base64, parameters, read
+from crmservice.mail.headers import Block, parameters, read
 from crmservice.mail.message import Headers
+from crmservice.mail.structure import undo
 
 MAX_BYTES = 512 * 1024
 """What is read of a bounce: reports stand before the returned mail."""
@@ -57,7 +57,7 @@ def _parts(raw: bytes) -> Iterator[Part]:
     boundaries = _Boundaries()
     returned, start = False, 0
     for _ in range(MAX_PARTS):
-        block = read(raw[start : start + MAX_BYTES]) if start == 0 else _part_headers(raw, start)
+        block = _block(raw, start)
         kind, settings = parameters(block.headers.first("content-type") or "text/plain")
         opens_returned = kind in _RETURNED
         boundaries.add(settings.get("boundary", "").encode("utf-8", "replace"), returned=returned)
@@ -76,15 +76,12 @@ def _parts(raw: bytes) -> Iterator[Part]:
         boundaries.add(boundary, returned=returned)
 
 
-class _Block(NamedTuple):
-    headers: Headers
-    body: int
-
-
-def _part_headers(raw: bytes, start: int) -> _Block:
-    """The headers of the part at ``start``, and where its body begins."""
+def _block(raw: bytes, start: int) -> Block:
+    """The headers of the part at ``start``, and where in ``raw`` its body begins."""
+    if start == 0:
+        return read(raw)
     block = read(raw[start : start + 16 * 1024])
-    return _Block(block.headers, start + block.body)
+    return block._replace(body=start + block.body)
 
 
 def _next_boundary(raw: bytes, start: int, known: _Boundaries) -> tuple[int, int, bytes] | None:
@@ -102,10 +99,8 @@ def _text(headers: Headers, kind: str, settings: dict[str, str], body: bytes) ->
     """The body as text; what is no text, report or mail is empty."""
     if not kind.startswith(("text/", "message/", "multipart/")):
         return ""
-    encoding = headers.first("content-transfer-encoding").lower()
-    if "base64" in encoding and not kind.startswith("multipart/"):
-        body = from_base64(body)
-    elif "quoted-printable" in encoding:
-        body = quopri.decodestring(body)
+    encoding = headers.first("content-transfer-encoding")
+    if not (kind.startswith("multipart/") and "base64" in encoding.lower()):
+        body = undo(body, encoding)
     text = to_text(body, settings.get("charset", "")).replace("\r\n", "\n")
     return html_to_text(text) if kind == "text/html" else text

@@ -2,8 +2,9 @@
 
 The fast reader (``fast-mail-parser``) is believed about structure and transfer encodings alone: headers of
 the message and all character sets are ours. Seen of it (1.2), and guarded here: it takes a line that only
-begins like a boundary for one, its cost grows with the square of the encoded words in one header, it guesses
-Latin-1 for raw 8-bit part headers, it drops 8-bit bytes from quoted-printable, it leaves uuencode and commented encodings undecoded.
+begins like a boundary for one, its cost grows with the square of the encoded words in one header, it decodes
+these before it looks at quotes, it guesses Latin-1 for raw 8-bit part headers, it drops 8-bit bytes from
+quoted-printable, it leaves uuencode and commented encodings undecoded.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message as EmailMessage
 from email.policy import compat32
-from itertools import count
 
 import fast_mail_parser
 from fast_mail_parser import PyLazyMimePart
 
 from crmservice.mail import headers
+from crmservice.mail.headers import Block
 from crmservice.mail.message import Headers
 
 MAX_DEPTH = 20
@@ -60,83 +61,109 @@ class Part:
         return self.content_type.startswith("multipart/")
 
 
-def read_fast(raw: bytes, top: Headers) -> Part | None:
+def read_fast(raw: bytes, block: Block) -> Part | None:
     """The tree by the fast reader, or None where it can't be trusted with this message.
 
-    Raises TooDeep where it gives up on the depth.
+    ``block`` is the header block of ``raw`` as we split it. Raises TooDeep where the reader gives up on the depth.
     """
-    if len(raw) > _SMALL and raw.count(b"=?") > _MAX_ENCODED_WORDS:
+    words = raw.count(b"=?")
+    if words > _MAX_ENCODED_WORDS and len(raw) > _SMALL:
         return None
     try:
         tree = fast_mail_parser.parse_email_tree(raw, mode="lazy")
+        in_parts = words > 0 and tree.children and words > raw.count(b"=?", 0, block.body)
+        named = _with_words_kept(raw) if in_parts else tree
     except fast_mail_parser.MimeStructureError as fault:
         raise TooDeep(str(fault)) from fault
     except fast_mail_parser.ParseError:
         return None
-    boundaries: set[str] = set()
-    part = _from_fast(raw, tree, top, boundaries, count(), 1)
-    if part is None or len(boundaries) > _MAX_BOUNDARIES:
+    reader = _Fast(raw)
+    part = reader.part(tree, named, block.headers, 1)
+    if part is None or len(reader.boundaries) > _MAX_BOUNDARIES:
         return None
-    return part if all(_exact(raw, boundary) for boundary in boundaries) else None
+    return part if all(_exact(raw, boundary) for boundary in reader.boundaries) else None
 
 
-def _from_fast(
-    raw: bytes, node: PyLazyMimePart, fields: Headers, boundaries: set[str], numbers: Iterator[int], depth: int
-) -> Part | None:
-    """A part of ours for a node of the fast reader's; None where it can't be trusted."""
-    part = describe(fields)
-    number = next(numbers)
-    if part.container:
-        boundaries.add(part.parameters.get("boundary", ""))
-        if number > MAX_PARTS or depth > MAX_DEPTH:
+_WORD_BEGINS, _WORD_KEPT = b"=?", b"=\x7f"
+
+
+def _with_words_kept(raw: bytes) -> PyLazyMimePart:
+    """The tree whose headers still have their encoded words: read from a copy in which nothing looks like one."""
+    return fast_mail_parser.parse_email_tree(raw.replace(_WORD_BEGINS, _WORD_KEPT), mode="lazy")
+
+
+@dataclass(slots=True)
+class _Fast:
+    """Makes our tree from the fast reader's, while it can be trusted; ``count`` numbers the nodes."""
+
+    raw: bytes
+    boundaries: set[str] = field(default_factory=set)
+    count: int = 0
+    as_sent: list[PyLazyMimePart] = field(default_factory=list)
+
+    def part(self, node: PyLazyMimePart, named: PyLazyMimePart, fields: Headers, depth: int) -> Part | None:
+        """A part of ours for a node; its children's headers are those of ``named``. None: not to be trusted."""
+        part = describe(fields)
+        number = self.count
+        self.count += 1
+        if part.container:
+            self.boundaries.add(part.parameters.get("boundary", ""))
+            return self._with_children(part, node, named, depth)
+        if node.children and not node.is_message:
+            return None
+        part.nested = node.is_message
+        part.content_type = "message/rfc822" if node.is_message else part.content_type
+        part.size = node.encoded_size or 0
+        encoding = fields.first("content-transfer-encoding")
+        part.load = lambda: self.load(node, number, encoding)
+        return part
+
+    def _with_children(self, part: Part, node: PyLazyMimePart, named: PyLazyMimePart, depth: int) -> Part | None:
+        if self.count > MAX_PARTS or depth > MAX_DEPTH:
             return part
-        for child in node.children[: MAX_PARTS + 1]:
-            of_child = _fast_headers(child.headers)
-            made = None if of_child is None else _from_fast(raw, child, of_child, boundaries, numbers, depth + 1)
+        children, named_children = node.children, named.children
+        if len(children) != len(named_children):
+            return None
+        for child, of_child in zip(children[: MAX_PARTS + 1], named_children, strict=False):
+            fields = _fast_headers(of_child.headers)
+            made = None if fields is None else self.part(child, of_child, fields, depth + 1)
             if made is None:
                 return None
             part.children.append(made)
         return part if part.children else None
-    if node.children and not node.is_message:
-        return None
-    part.nested = node.is_message
-    part.content_type = "message/rfc822" if node.is_message else part.content_type
-    part.size = node.encoded_size or 0
-    encoding = fields.first("content-transfer-encoding")
-    part.load = lambda: _load_fast(raw, node, number, encoding)
-    return part
+
+    def load(self, node: PyLazyMimePart, number: int, encoding: str) -> bytes:
+        """A leaf's bytes. Where the reader refuses base64 or would drop 8-bit bytes, its encoding is undone here."""
+        name = encoding.strip().lower()
+        if name == "quoted-printable" and not self.raw.isascii():
+            return undo(self.undecoded(number), name)
+        try:
+            data = node.content or b""
+        except fast_mail_parser.ParseError:
+            return headers.from_base64(self.undecoded(number))
+        return data if name in ("", "7bit", "8bit", "binary", "quoted-printable", "base64") else undo(data, name)
+
+    def undecoded(self, number: int) -> bytes:
+        """A leaf as it was sent: the tree read once more with the encodings' header renamed, lengths kept."""
+        if not self.as_sent:
+            self.as_sent = list(_outer(fast_mail_parser.parse_email_tree(_ENCODING.sub(b"X", self.raw), mode="lazy")))
+        content = self.as_sent[number].content if number < len(self.as_sent) else None
+        return _RENAMED.sub(b"C", content or b"")
 
 
 def _fast_headers(named: dict[str, list[str]]) -> Headers | None:
     """The headers that describe a part; None where the reader guessed about their bytes."""
     fields = [
-        (name.lower(), value) for name, values in named.items() if name[:8].lower() == "content-" for value in values
+        (name.lower(), value.replace("=\x7f", "=?"))
+        for name, values in named.items()
+        if name[:8].lower() == "content-"
+        for value in values
     ]
     return Headers(tuple(fields)) if all(value.isascii() for _, value in fields) else None
 
 
-def _load_fast(raw: bytes, node: PyLazyMimePart, number: int, encoding: str) -> bytes:
-    """A leaf's bytes. Where the fast reader refuses base64 or would drop 8-bit bytes, its encoding is undone here."""
-    name = encoding.strip().lower()
-    if name == "quoted-printable" and not raw.isascii():
-        return undo(_undecoded(raw, number), name)
-    try:
-        data = node.content or b""
-    except fast_mail_parser.ParseError:
-        return headers.from_base64(_undecoded(raw, number))
-    return data if name in ("", "7bit", "8bit", "binary", "quoted-printable", "base64") else undo(data, name)
-
-
 _ENCODING = re.compile(rb"(?im)^C(?=ontent-Transfer-Encoding:)")
 _RENAMED = re.compile(rb"(?im)^X(?=ontent-Transfer-Encoding:)")
-
-
-def _undecoded(raw: bytes, number: int) -> bytes:
-    """A leaf as it was sent: the tree read once more with the encodings' header renamed, lengths kept."""
-    tree = fast_mail_parser.parse_email_tree(_ENCODING.sub(b"X", raw), mode="lazy")
-    numbered = (node for n, node in enumerate(_outer(tree)) if n == number)
-    found = next(numbered, None)
-    return _RENAMED.sub(b"C", found.content or b"") if found else b""
 
 
 def _outer(node: PyLazyMimePart, depth: int = 1) -> Iterator[PyLazyMimePart]:
@@ -163,33 +190,35 @@ def _exact(raw: bytes, boundary: str) -> bool:
     return True
 
 
+class _Node(EmailMessage):
+    """The library's node, for which a mail or report inside is a leaf: it keeps its bytes, and adds no depth."""
+
+    def get_content_type(self) -> str:
+        written = super().get_content_type()
+        return "application/octet-stream" if written.startswith("message/") else written
+
+
 def read_patient(raw: bytes, top: Headers) -> Part:
     """The tree by the standard library's ``email`` (compat32); ``raw`` has at most 5 MB.
 
     ``top`` are the message's own headers as we split them. Raises RecursionError on deep nesting.
     """
-    return _from_email(email.message_from_bytes(raw, policy=compat32), top, 1)
+    return _from_email(email.message_from_bytes(raw, _class=_Node, policy=compat32), top, 1)
 
 
 def _from_email(node: EmailMessage, fields: Headers, depth: int) -> Part:
     part = describe(fields)
-    payload = node.get_payload()
-    if part.content_type in ("message/rfc822", "message/global") and isinstance(payload, list):
-        inner = payload[0] if payload else EmailMessage()
-        part.nested = True
-        part.content_type = "message/rfc822"
-        part.load = lambda: undo(_flat(inner), fields.first("content-transfer-encoding"))
-    elif part.container and isinstance(payload, list):
-        children = payload[: MAX_PARTS + 1] if depth <= MAX_DEPTH else []
-        part.children = [_from_email(child, _email_headers(child), depth + 1) for child in children]
-    elif isinstance(payload, list):
-        # message/delivery-status and its like: the library makes a mail of each block.
-        part.load = lambda: b"\n".join(_flat(block) for block in payload)
-    else:
-        part.content_type = "text/plain" if part.container else part.content_type
-        data = _sent_bytes(node)
-        part.size = len(data)
-        part.load = lambda: undo(data, fields.first("content-transfer-encoding"))
+    if part.container and node.is_multipart():
+        children = list(node.get_payload())[: MAX_PARTS + 1] if depth <= MAX_DEPTH else []
+        part.children = [
+            _from_email(child, _email_headers(child), depth + 1) for child in children if isinstance(child, _Node)
+        ]
+        return part
+    part.nested = part.content_type in ("message/rfc822", "message/global")
+    part.content_type = "message/rfc822" if part.nested else "text/plain" if part.container else part.content_type
+    data = _sent_bytes(node)
+    part.size = len(data)
+    part.load = lambda: undo(data, fields.first("content-transfer-encoding"))
     return part
 
 
@@ -198,10 +227,6 @@ def _sent_bytes(node: EmailMessage) -> bytes:
     del node["content-transfer-encoding"]
     data = node.get_payload(decode=True)
     return data if isinstance(data, bytes) else b""
-
-
-def _flat(node: EmailMessage) -> bytes:
-    return node.as_bytes(policy=compat32.clone(max_line_length=0, mangle_from_=False))
 
 
 def _bytes(text: str) -> bytes:
@@ -231,7 +256,7 @@ def describe(fields: Headers) -> Part:
 
 def undo(data: bytes, encoding: str) -> bytes:
     """A transfer encoding undone as far as it goes (RFC 2045 section 6; uuencode as old writers use it)."""
-    name = encoding.partition("(")[0].strip().lower()
+    name = encoding.partition("(")[0].strip(' \t";').lower()
     if name == "base64":
         return headers.from_base64(data)
     if name == "quoted-printable":

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from crmservice.config import Box
 from crmservice.crm.directory import Directory
-from crmservice.crm.records import Direction, Intent, Suggest, User
+from crmservice.crm.records import CreateActivity, Direction, Intent, Suggest, User
 from crmservice.mail.forwarded import Forwarded
 from crmservice.mail.keywords import DEFAULT, Keywords
 from crmservice.mail.markers import Marker
@@ -210,5 +210,6 @@ class Decision:
 
     @property
     def direction(self) -> Direction | None:
-        """The direction that the chain found, if it came so far."""
-        return self.found.direction
+        """The direction of what was filed (a rerouted mail's is not what rule 12 found), else as found."""
+        filed = (intent.direction for intent in self.intents if isinstance(intent, CreateActivity))
+        return next(filed, self.found.direction)

@@ -37,7 +37,7 @@ CHAIN: tuple[Rule, ...] = (
     Rule("opt_out", "13", opt_out),  # effects that stand whatever becomes of the mail; "process after all" starts here
     Rule("bounce", "13", bounce),
     Rule("new_task", "15.6", new_task),  # before the assignment: the activity belongs to the new task
-    Rule("invitation", "14", invitation),  # a duplicate's new recipients come in here
+    Rule("invitation", "14", invitation),
     Rule("assignment", "10-12", assignment),
     Rule("direction", "15.9", direction),  # after all that does not depend on it
     Rule("incoming", "15.10", incoming),

@@ -24,7 +24,8 @@ def bounce(case: Case) -> Answer:
         return not_mine("temporary", source=report.source)
     dead = [address for address in report.dead if not (case.ours(address) or case.user(address))][:MOST]
     quoted = _quotes_our_mail(case, report)
-    intents = tuple(intent for address in dead for intent in _intent(case, address, quoted))
+    marked = dead if case.only_for is None else []  # a duplicate's first copy has marked them
+    intents = tuple(intent for address in marked for intent in _intent(case, address, quoted))
     found = replace(case.found, bounced=True)
     return go_on("report", *intents, found=found, source=report.source, failed=list(report.failed[:MOST]), dead=dead)
 

@@ -13,7 +13,7 @@ from crmservice.pipeline.rule import Answer, Case, not_mine, stop
 def bulk(case: Case) -> Answer:
     """Stop bulk mail, and mail of people in no address book, where the box keeps them apart."""
     if case.message.bounce is not None:
-        return not_mine("bounce")
+        return not_mine("not-kept-apart", source=case.message.bounce.source)
     if case.box.bulk_mail == "list" and case.message.bulk:
         return stop("BULK", "DELETED", because="bulk-header", header=case.message.bulk)
     if case.box.only_known_senders and not any(known(case, address) for address in counterparty(case)):

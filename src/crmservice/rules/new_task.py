@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crmservice.crm.records import CreateTask, User
+from crmservice.crm.records import Contract, CreateTask, User
 from crmservice.mail import prefixes
-from crmservice.pipeline.assignment import assignment
+from crmservice.pipeline.assignment import first_known
 from crmservice.pipeline.people import named_users
 from crmservice.pipeline.rule import Answer, Case, go_on, not_mine
 
@@ -37,6 +37,7 @@ def _subject(case: Case) -> str | None:
 
 
 def _task(case: Case, subject: str, approver: User) -> CreateTask:
+    _marker, marked = first_known(case, "contract") or (None, None)
     solvers = tuple(user.id for user in named_users(case) if user.active) or (approver.id,)
     return CreateTask(
         number=case.directory.next_task_number,
@@ -44,5 +45,5 @@ def _task(case: Case, subject: str, approver: User) -> CreateTask:
         body=case.message.text,
         solvers=solvers,
         approver=approver.id,
-        contract=assignment(case).contract,
+        contract=marked.id if isinstance(marked, Contract) else None,
     )

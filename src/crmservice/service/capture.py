@@ -6,6 +6,7 @@ was captured before but whose deletion is unconfirmed is recognised by its sourc
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from crmservice.backup.folder import Kept
 from crmservice.config import Box
+from crmservice.errors import CrmServiceError
 from crmservice.mail.parsing import parse
 from crmservice.pipeline.rule import Step, Verdict
 from crmservice.sources import BATCH, Fetched, Source
@@ -40,12 +42,21 @@ class Accepting(Protocol):
     def confirm_gone(self, ids: Sequence[int]) -> None:
         """The source confirmed the deletion."""
 
+    def without_row(self, paths: Sequence[str]) -> list[str]:
+        """Those of these files of the backup that no row names."""
+
 
 class Keeping(Protocol):
     """What capture needs of the backup."""
 
     def keep(self, mails: Sequence[bytes], day: date) -> list[Kept]:
         """Write mails durably."""
+
+    def unsettled(self) -> list[str]:
+        """Files that may have no row: their batch was cut short."""
+
+    def settle(self, without_row: Sequence[str] = ()) -> None:
+        """Every file of the batch has its row but these."""
 
 
 def _now() -> datetime:
@@ -67,12 +78,17 @@ class Capture:
         The caller may file what came before it asks for more. Raises SourceError, BackupFailed or
         DatabaseUnavailable: what was captured by then is durable, the rest is still at the source.
         """
+        self._tidy()
         oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
         while not self.stopping():
-            batch = list(_up_to(source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)))
+            fetching = source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)
+            batch, fault = _up_to(fetching)
+            if batch:
+                yield self._take(box, source, batch)
+            if fault is not None:
+                raise fault
             if not batch:
                 return
-            yield self._take(box, source, batch)
             oversized |= {mail.source_id for mail in batch if mail.oversize}
 
     def _take(self, box: Box, source: Source, batch: Sequence[Fetched]) -> int:
@@ -99,17 +115,37 @@ class Capture:
             else:
                 copy = next(kept)
                 rows.append(New(box.name, source.name, mail.source_id, copy.sha256, copy.size, copy.path, arrived, day))
-        return dict(zip((mail.source_id for mail in new), self.inbox.accept(rows), strict=True))
+        try:
+            ids = self.inbox.accept(rows)
+        except CrmServiceError:
+            with contextlib.suppress(CrmServiceError):  # the trouble itself is told; the next run tidies up
+                self._tidy()
+            raise
+        self.backup.settle()
+        return dict(zip((mail.source_id for mail in new), ids, strict=True))
+
+    def _tidy(self) -> None:
+        """Remove what a batch that was cut short wrote without a row: its mail is still at the source."""
+        if paths := self.backup.unsettled():
+            self.backup.settle(self.inbox.without_row(paths))
 
 
-def _up_to(mails: Iterator[Fetched]) -> Iterator[Fetched]:
-    """Mails until their bytes fill a batch; what was yielded is offered no more, the rest comes next time."""
+def _up_to(mails: Iterator[Fetched]) -> tuple[list[Fetched], CrmServiceError | None]:
+    """Mails until their bytes fill a batch, or the source fails: what it gave before that is not lost.
+
+    What was yielded is offered no more, the rest comes next time.
+    """
+    batch: list[Fetched] = []
     total = 0
-    for mail in mails:
-        yield mail
-        total += len(mail.data)
-        if total >= BATCH_BYTES:
-            return
+    try:
+        for mail in mails:
+            batch.append(mail)
+            total += len(mail.data)
+            if total >= BATCH_BYTES:
+                break
+    except CrmServiceError as fault:
+        return batch, fault
+    return batch, None
 
 
 def _same_row(mail: Fetched, known: Rows) -> int | None:

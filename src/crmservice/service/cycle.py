@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Protocol
 
 from crmservice.backup.folder import BackupFolder
+from crmservice.backup.in_flight import InFlight
 from crmservice.config import Box, paused
 from crmservice.errors import BadConfiguration, CrmServiceError
 from crmservice.pipeline.gateway import Outcome
@@ -23,9 +24,6 @@ from crmservice.service.log import ServiceLog
 from crmservice.sources import Source, open_sources
 
 DONE, FAILED, TRY_LATER, BAD_CONFIGURATION = 0, 1, 75, 78
-
-FORGIVEN = 1
-"""Deaths of the whole service that are not held against a message (its own kill the worker alone)."""
 
 Say = Callable[[str, bool], None]
 """Tells an operator something; True for a fault."""
@@ -103,7 +101,7 @@ class Cycle:
     def _source(self, box: Box, source: Source, lease: Lease) -> int:
         """Capture everything a source has, filing each batch as it comes."""
         try:
-            for _new in self.capture(lease).run(box, source):
+            for _new in self.capture(box, lease).run(box, source):
                 self._file(box, lease)
         except CrmServiceError as fault:
             return self._fault(box, fault)
@@ -113,11 +111,12 @@ class Cycle:
             source.close()
         return DONE
 
-    def capture(self, lease: Lease) -> Capture:
-        """The capture of this home."""
+    def capture(self, box: Box, lease: Lease) -> Capture:
+        """The capture of a box of this home."""
         from crmservice.store.inbox import StoreInbox
 
-        return Capture(StoreInbox(lease), BackupFolder(self.found.home), wiring.now, self.stop)
+        backup = BackupFolder(self.found.home, InFlight(self.found.home, box.name))
+        return Capture(StoreInbox(lease), backup, wiring.now, self.stop)
 
     def _file(self, box: Box, lease: Lease) -> None:
         self.filing(lease).run(box)
@@ -132,7 +131,7 @@ class Cycle:
             backup=BackupFolder(self.found.home),
             pipeline=wiring.pipeline(self.found.settings, StoreGateway(lease)),
             report=report or self.log.messages,
-            forgiven=0 if self.died else FORGIVEN,
+            died=self.died,
             stopping=self.stop,
         )
 
@@ -157,8 +156,7 @@ def _begin(home: Path, *, died: bool, say: Say) -> Cycle:
     for warning in found.warnings:
         say(str(warning), False)
     if not found.boxes and not found.faults:
-        msg = f"{home} holds no technology box: make one with 'crmservice init'"
-        raise BadConfiguration(msg)
+        raise BadConfiguration("{home} holds no technology box: make one with 'crmservice init'", home=home)
     limit_memory()
     wiring.connect(home, found.settings)
     stop = Stop()
@@ -202,7 +200,7 @@ def import_folder(home: Path, folder: Path, name: str, *, died: bool, say: Say, 
     try:
         filing.run(box)
         done = 0
-        for _new in cycle.capture(lease).run(box, source):
+        for _new in cycle.capture(box, lease).run(box, source):
             filing.run(box)
     finally:
         lease.release()

@@ -28,6 +28,9 @@ BATCH_BYTES = 8 * 1024 * 1024
 ATTEMPTS = 2
 """Attempts after which a message is set aside (SPEC chapter 3)."""
 
+FORGIVEN = 2
+"""Attempts more where nothing shows that the message is to blame: the service was killed from outside."""
+
 
 class Inbox(Protocol):
     """What filing needs of the inbox."""
@@ -60,13 +63,13 @@ class Backup(Protocol):
 
 @dataclass
 class Filing:
-    """Files what waits. ``forgiven``: deaths of the whole service that are not held against a message."""
+    """Files what waits. ``died``: the worker before died by itself, on the first message that waits now."""
 
     inbox: Inbox
     backup: Backup
     pipeline: Pipeline
     report: Callable[[Box, Sequence[Outcome]], None]
-    forgiven: int = 0
+    died: bool = False
     stopping: Callable[[], bool] = field(default=lambda: False)
 
     def run(self, box: Box) -> None:
@@ -74,9 +77,11 @@ class Filing:
 
         Raises CrmServiceError when the store or the disk is the trouble: the messages wait on.
         """
+        most = ATTEMPTS if self.died else ATTEMPTS + FORGIVEN
         while not self.stopping() and (rows := self.inbox.pending(box.name, BATCH)):
             first = rows[0]
-            if first.attempts >= ATTEMPTS + self.forgiven:
+            guilty, most = first.attempts >= most, ATTEMPTS + FORGIVEN
+            if guilty:
                 self.inbox.set_aside(first.id, "died-twice", {"attempts": str(first.attempts)})
             elif first.attempts:
                 self._attempt(box, [first], alone=True)

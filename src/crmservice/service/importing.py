@@ -1,13 +1,15 @@
 """``crmservice import DIR`` as a source: every .eml file below a folder, copied; the files stay where they are.
 
 The source id is the name relative to the folder, so an import that was cut short goes on where it stopped.
+Links to files are followed, links to folders are not (they may lead in circles).
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from crmservice.errors import BadConfiguration
 from crmservice.sources import BATCH, Fetched, Known, header_of
@@ -21,11 +23,10 @@ class ImportFolder:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            msg = f"{folder} is no folder: name the one that holds the .eml files"
-            raise BadConfiguration(msg)
+            raise BadConfiguration("{folder} is no folder: name the one that holds the .eml files", folder=folder)
         self.folder = folder
         self.faults: list[str] = []
-        self._names = sorted(_names(folder))
+        self._names = sorted(self._found())
         self._next = 0
 
     @property
@@ -39,7 +40,7 @@ class ImportFolder:
         while self._next < len(self._names) and given < batch:
             name = self._names[self._next]
             self._next += 1
-            if known(name):
+            if known(_id_of(name)):
                 continue
             mail = self._read(name, limit_bytes)
             if mail is not None:
@@ -55,21 +56,36 @@ class ImportFolder:
         self._next = 0
 
     def _read(self, name: str, limit_bytes: int) -> Fetched | None:
+        path = self.folder / name
         try:
-            with (self.folder / name).open("rb") as file:
+            if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for ever
+                self._fault(name, "is no regular file")
+                return None
+            with path.open("rb") as file:
                 data = file.read(limit_bytes + 1)
                 size = os.fstat(file.fileno()).st_size
         except OSError as fault:
-            self.faults.append(f"{name}: {fault.strerror}")
+            self._fault(name, fault.strerror or str(fault))
             return None
         if len(data) > limit_bytes:
-            return Fetched(name, header_of(data), oversize=True, size=size)
-        return Fetched(name, data, size=len(data))
+            return Fetched(_id_of(name), header_of(data), oversize=True, size=size)
+        return Fetched(_id_of(name), data, size=len(data))
+
+    def _found(self) -> Iterator[str]:
+        for place, _folders, files in os.walk(self.folder, onerror=self._closed):
+            inside = os.path.relpath(place, self.folder)
+            for name in files:
+                if name.lower().endswith(".eml"):
+                    yield name if inside == "." else str(Path(inside, name))
+
+    def _closed(self, fault: OSError) -> None:
+        """A folder that can't be read may hold mail: it is named as a file would be."""
+        self._fault(os.path.relpath(fault.filename, self.folder), fault.strerror or str(fault))
+
+    def _fault(self, name: str, why: str) -> None:
+        self.faults.append(f"{_id_of(name)}: {why}")
 
 
-def _names(folder: Path) -> Iterator[str]:
-    for place, _folders, files in os.walk(folder):
-        inside = os.path.relpath(place, folder)
-        for name in files:
-            if name.lower().endswith(".eml"):
-                yield name if inside == "." else str(Path(inside, name))
+def _id_of(name: str) -> str:
+    """The name with ``/``, as text that any database takes: bytes that are no UTF-8 are escaped."""
+    return os.fsencode(PurePath(name).as_posix()).decode("utf-8", "backslashreplace")

@@ -14,33 +14,10 @@ from typing import Any, Protocol
 
 from crmservice.config import Box
 from crmservice.crm.records import CreateActivity
-from crmservice.pipeline.gateway import CrmGateway, Outcome, Waiting
+from crmservice.pipeline.gateway import CrmGateway, Outcome
+from crmservice.pipeline.past import Filed, History, Past
 from crmservice.pipeline.process import Pipeline
 from crmservice.pipeline.rule import Decision
-
-Filed = tuple[int, str, int | None, int | None, str | None, str, str]
-"""What is compared of an activity: responsible, direction, contract, order, task, type, scope."""
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """A message as it was decided: log words and activities; ``touched`` if it had any effect."""
-
-    row: Waiting
-    subject: str
-    log: tuple[str, ...]
-    filed: tuple[Filed, ...]
-    touched: bool
-
-
-class History(Protocol):
-    """What replay needs of the store."""
-
-    def past(self, box: str, since: date | None) -> Iterator[Past]:
-        """Decided messages of a box in order of arrival."""
-
-    def gateway_before(self, row: int) -> CrmGateway:
-        """The CRM as it was before this message arrived."""
 
 
 class Backup(Protocol):
@@ -82,20 +59,25 @@ class Replay:
     def differences(self, box: Box, since: date | None, *, apply: bool = False) -> Iterator[Difference]:
         """Every message of the box that would come out otherwise, in order of arrival."""
         for past in self.history.past(box.name, since):
-            decision = self._decide(box, past)
+            try:
+                raw = self.backup.read(past.row.path)
+            except OSError:  # the ledger names it: replay has nothing to hold the rules against
+                continue
+            decision = self._decide(box, past, raw, self.history.gateway_before(past.row.id))
             filed = filed_by(decision)
             if (decision.log, sorted(map(repr, filed))) == (past.log, sorted(map(repr, past.filed))):
                 continue
-            applied = apply and not past.touched and self._apply(box, past, decision)
+            applied = apply and not past.touched and self._apply(box, past, raw)
             yield Difference(past, decision, filed, applied)
 
-    def _decide(self, box: Box, past: Past) -> Decision:
-        pipeline = self.pipeline.on(self.history.gateway_before(past.row.id))
-        reading = pipeline.read(self.backup.read(past.row.path), box)
-        return pipeline.decide_alone(box, past.row, reading)[1]
+    def _decide(self, box: Box, past: Past, raw: bytes, gateway: CrmGateway) -> Decision:
+        pipeline = self.pipeline.on(gateway)
+        return pipeline.decide_alone(box, past.row, pipeline.read(raw, box))[1]
 
-    def _apply(self, box: Box, past: Past, decision: Decision) -> bool:
-        self.pipeline.gateway.apply([Outcome(past.row, box, decision)])
+    def _apply(self, box: Box, past: Past, raw: bytes) -> bool:
+        """Written into the CRM of today: a task's number may be taken by now."""
+        gateway = self.history.gateway_to_add(past.row.id)
+        gateway.apply([Outcome(past.row, box, self._decide(box, past, raw, gateway))])
         return True
 
 

@@ -32,7 +32,8 @@ def supervised(work: Work) -> int:
         code = os.waitstatus_to_exitcode(_run_child(work, died))
         if code >= 0 or -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             return code if code >= 0 else 128 - code
-        died = True
+        # No mail kills with SIGKILL: that is an operator, or the end of the whole machine's memory.
+        died = -code != signal.SIGKILL
     return 1
 
 

@@ -1,4 +1,4 @@
-"""The only place that chooses real adapters. Follow a message from here: ``filing_service`` names every station.
+"""The only place that chooses real adapters; each command of the command line is a function here or in ``cycle``.
 
 Everything that needs the database imports it inside a function: ``explain --records`` runs without Django.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crmservice.config import Box, Fault, Settings, load_boxes, load_settings
 from crmservice.errors import BadConfiguration
-from crmservice.mail.keywords import with_own
+from crmservice.mail.keywords import Keywords, with_own
 from crmservice.pipeline.gateway import CrmGateway
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crmservice.store.inbox import Listed
 
 NOTICE_KEY = Path(".crmservice", "notice.key")
+EMBEDDED = "crmservice.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +40,27 @@ class Configured:
 
 
 def configured(home: Path) -> Configured:
-    """Read the whole configuration of a home folder. Raises BadConfiguration when there is no such folder."""
+    """Read the whole configuration of a home folder; a box's fault stops that box alone.
+
+    Raises BadConfiguration when there is no such folder, or crmservice.toml can't be used as it stands.
+    """
+    settings, warnings = _settings(home)
+    boxes = load_boxes(home, settings, os.environ)
+    return Configured(home, settings, boxes.boxes, boxes.faults, warnings + boxes.warnings)
+
+
+def _settings(home: Path) -> tuple[Settings, tuple[Fault, ...]]:
+    """The home's settings and their warnings. With a fault there is no telling which database was meant."""
     if not home.is_dir():
-        msg = f"{home} is no folder: name the service's folder with --home, or make one with 'crmservice init'"
-        raise BadConfiguration(msg)
-    settings = load_settings(home, os.environ)
-    boxes = load_boxes(home, settings.settings, os.environ)
-    return Configured(
-        home,
-        settings.settings,
-        boxes.boxes,
-        settings.faults + boxes.faults,
-        settings.warnings + boxes.warnings,
-    )
+        raise BadConfiguration(
+            "{home} is no folder: name the service's folder with --home, or make one with 'crmservice init'", home=home
+        )
+    found = load_settings(home, os.environ)
+    if found.faults:
+        text = "\n".join(map(str, found.faults))
+        raise BadConfiguration(text)
+    _words(found.settings)
+    return found.settings, found.warnings
 
 
 def the_box(boxes: Sequence[Box], name: str) -> Box:
@@ -59,15 +68,28 @@ def the_box(boxes: Sequence[Box], name: str) -> Box:
     found = [box for box in boxes if not name or box.name == name]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(box.name for box in boxes) or "none"
-    msg = f"name the technology box with --box (there are: {known})" if not name else f"no box {name!r} ({known})"
-    raise BadConfiguration(msg)
+    known = ", ".join(box.name for box in boxes) or "–"
+    if name:
+        raise BadConfiguration("there is no technology box {name} (there are: {known})", name=name, known=known)
+    raise BadConfiguration("name the technology box with --box (there are: {known})", known=known)
 
 
 def pipeline(settings: Settings, gateway: CrmGateway) -> Pipeline:
     """The chain with its gateway, words and notice key."""
-    words = with_own(settings.keywords)
-    return Pipeline(gateway, CHAIN, words, notice_key(settings.home))
+    return Pipeline(gateway, CHAIN, _words(settings), notice_key(settings.home))
+
+
+def _words(settings: Settings) -> Keywords:
+    """The words with the deployment's own. Raises BadConfiguration for a keyword that there is not."""
+    try:
+        return with_own(settings.keywords)
+    except KeyError as fault:
+        known = ", ".join(field.name for field in fields(Keywords))
+        raise BadConfiguration(
+            "crmservice.toml: [keywords]: there is no keyword {name} (there are: {known})",
+            name=fault.args[0],
+            known=known,
+        ) from None
 
 
 def notice_key(home: Path) -> bytes:
@@ -80,22 +102,39 @@ def notice_key(home: Path) -> bytes:
 
 def connect(home: Path, settings: Settings | None = None) -> None:
     """Connect this process to the home's database and bring its schema up to date."""
+    chosen = settings or _settings(home)[0]
     from crmservice.store import database
 
-    chosen = settings or load_settings(home, os.environ).settings
     database.connect(home, chosen.database)
     database.migrate()
 
 
+def connect_to_read(home: Path) -> None:
+    """As ``connect``, for a command that asks: it makes no database in a folder that is not the service's."""
+    found = configured(home)
+    if not (found.boxes or found.faults or _has_database(found.settings)):
+        raise BadConfiguration(
+            "{home} holds neither a technology box nor a database: name the service's folder with --home", home=home
+        )
+    connect(home, found.settings)
+
+
+def _has_database(settings: Settings) -> bool:
+    return bool(settings.database) or (settings.home / EMBEDDED).is_file()
+
+
 def explainer(home: Path, records: Path | None, box: str) -> Explainer:
-    """Explains mails by the records of a file, else by the home's database, else by none."""
+    """Explains mails by the records of a file, else by the home's database, else by none.
+
+    For the box of this name, else the only one, else one with the defaults (SPEC chapter 14).
+    """
     found = configured(home) if home.is_dir() else None
     settings = found.settings if found else Settings(home)
     boxes = found.boxes if found else ()
-    chosen = the_box(boxes, box) if boxes or box else _default_box()
+    chosen = the_box(boxes, box) if box or len(boxes) == 1 else _default_box()
     if records is not None:
         return Explainer(pipeline(settings, _from_file(records)), chosen)
-    if settings.database or (home / "crmservice.db").is_file():
+    if _has_database(settings):
         return _from_store(settings, chosen)
     return Explainer(pipeline(settings, _from_tables({})), chosen)
 
@@ -111,13 +150,16 @@ def _from_file(records: Path) -> CrmGateway:
     try:
         tables = json.loads(records.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as fault:
-        msg = f"{records} can't be read as records: {fault}"
-        raise BadConfiguration(msg) from None
+        raise BadConfiguration("{file} can't be read as records: {why}", file=records, why=_why(fault)) from None
     return _from_tables(tables)
 
 
+def _why(fault: OSError | ValueError) -> str:
+    return fault.strerror or str(fault) if isinstance(fault, OSError) else str(fault)
+
+
 def _from_tables(tables: dict[str, Any]) -> CrmGateway:
-    from crmservice.testing.memory import MemoryGateway
+    from crmservice.pipeline.memory import MemoryGateway
 
     return MemoryGateway.from_tables(tables)
 
@@ -140,7 +182,7 @@ def load(home: Path, tables: dict[str, Any], *, force: bool) -> int:
 
 def export(home: Path, login: str) -> dict[str, Any]:
     """The CRM as tables, whole or as the user with this login sees it."""
-    connect(home)
+    connect_to_read(home)
     from crmservice.store.tables import export as export_tables
 
     return export_tables(login or None)
@@ -148,7 +190,7 @@ def export(home: Path, login: str) -> dict[str, Any]:
 
 def requeue(home: Path, ids: Sequence[int] | None) -> int:
     """Let messages that were set aside be tried again; None: all. Returns how many."""
-    connect(home)
+    connect_to_read(home)
     from crmservice.store import inbox
 
     return inbox.requeue(ids)
@@ -156,7 +198,7 @@ def requeue(home: Path, ids: Sequence[int] | None) -> int:
 
 def set_aside(home: Path) -> list[Listed]:
     """The messages that were set aside, newest first."""
-    connect(home)
+    connect_to_read(home)
     from crmservice.store import inbox
 
     return inbox.list_messages(verdict="set_aside")
@@ -164,7 +206,7 @@ def set_aside(home: Path) -> list[Listed]:
 
 def ledger(home: Path, *, quick: bool) -> dict[str, Any]:
     """The account of every message, by box, and every difference (SPEC chapters 13.1 and 14)."""
-    connect(home)
+    connect_to_read(home)
     from crmservice.store import ledger as account
 
     return account.account(home, quick=quick)
@@ -177,14 +219,25 @@ def now() -> datetime:
 
 def replay(home: Path, since: date | None, *, box: str, apply: bool) -> Iterator[Difference]:
     """What today's rules would decide otherwise (SPEC 13.3); with ``apply`` written down where nothing stood."""
+    connect_to_read(home)
     found = configured(home)
-    connect(home, found.settings)
+    boxes = [the_box(found.boxes, box)] if box else found.boxes
     from crmservice.backup.folder import BackupFolder
+    from crmservice.crm.directory import people_of
+    from crmservice.mail.parsing import parse
     from crmservice.service.replaying import Replay
     from crmservice.store.gateway import StoreGateway
     from crmservice.store.history import StoreHistory
 
-    run = Replay(StoreHistory(), BackupFolder(home), pipeline(found.settings, StoreGateway()))
-    for one in found.boxes:
-        if not box or one.name == box:
-            yield from run.differences(one, since, apply=apply)
+    backup = BackupFolder(home)
+
+    def people(path: str) -> frozenset[str]:
+        try:
+            return people_of(parse(backup.read(path)))
+        except OSError:  # erased or lost: the ledger says which
+            return frozenset()
+
+    history = StoreHistory(people)
+    run = Replay(history, backup, pipeline(found.settings, StoreGateway()))
+    for one in boxes:
+        yield from run.differences(one, since, apply=apply)

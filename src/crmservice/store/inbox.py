@@ -129,6 +129,18 @@ def confirm_gone(ids: Iterable[int]) -> None:
         bulk.execute_in("UPDATE crm_message SET gone = %s WHERE id IN {in}", ids, before=[True])
 
 
+def without_row(paths: Collection[str], lease: Lease | None = None) -> list[str]:
+    """Those of these files of the backup that no row names. Raises LeaseLost, or DatabaseUnavailable.
+
+    Asked with the right to write: a commit that is still on its way (its connection broke) comes first.
+    """
+    with writing():
+        if lease is not None:
+            lease.check()
+        named = {path for (path,) in bulk.query_in("SELECT path FROM crm_message WHERE path IN {in}", paths)}
+    return [path for path in paths if path not in named]
+
+
 def pending(box: str, limit: int) -> list[Waiting]:
     """The rows of a box that wait for their verdict, at most ``limit``, in order of arrival."""
     refresh()
@@ -229,6 +241,10 @@ class StoreInbox:
     def accept(self, arrivals: Sequence[New]) -> list[int]:
         """See ``accept``."""
         return accept(arrivals, self._lease)
+
+    def without_row(self, paths: Collection[str]) -> list[str]:
+        """See ``without_row``."""
+        return without_row(paths, self._lease)
 
     known = staticmethod(known)
     unconfirmed = staticmethod(unconfirmed)

@@ -23,7 +23,7 @@ class Threads:
 
     members: dict[bytes, int] = field(default_factory=dict)
     people: dict[tuple[int, str], None] = field(default_factory=dict)
-    filings: dict[int, tuple[int, CreateActivity]] = field(default_factory=dict)
+    filings: list[tuple[int, CreateActivity]] = field(default_factory=list)
     merges: list[tuple[int, int, int]] = field(default_factory=list)
     sent_ids: set[bytes] = field(default_factory=set)
     sent_to: dict[str, None] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Threads:
     def file(self, message: int, intent: CreateActivity) -> None:
         """An activity that is filed at all files its thread."""
         if intent.thread is not None and (intent.contract or intent.order or intent.task):
-            self.filings[intent.thread] = (message, intent)
+            self.filings.append((message, intent))
 
     def sent(self, message_id: bytes, recipients: Iterable[str]) -> None:
         """We sent this mail: a bounce that quotes it, or names its recipients, may be believed (SPEC 13.5)."""
@@ -61,16 +61,17 @@ class Threads:
     def _write_filings(self, effects: Effects, task_ids: Mapping[str, int]) -> None:
         if not self.filings:
             return
-        before = _filings(self.filings)
-        rows = []
-        for thread, (message, intent) in self.filings.items():
+        now = _filings({intent.thread for _, intent in self.filings if intent.thread is not None})
+        changed: dict[int, list[int | None]] = {}
+        for message, intent in self.filings:
+            thread = intent.thread
             task = None if intent.task is None else task_ids[fold(intent.task)]
             filing = [intent.contract, intent.order, task]
-            if before.get(thread) != filing:
-                effects.add(message, "threadfiling", thread, before.get(thread), filing)
-                rows.append((thread, *filing))
+            if thread is not None and now.get(thread) != filing:
+                effects.add(message, "threadfiling", thread, now.get(thread), filing)
+                now[thread] = changed[thread] = filing
         names = ("thread", "contract_id", "order_id", "task_id")
-        bulk.insert(models.ThreadFiling, *names, conflict=_FILE).run(rows)
+        bulk.insert(models.ThreadFiling, *names, conflict=_FILE).run((thread, *changed[thread]) for thread in changed)
 
 
 def _filings(threads: Iterable[int]) -> dict[int, list[int | None]]:

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 from crmservice.config import Box
 from crmservice.crm.records import CreateActivity, Intent
 from crmservice.pipeline.gateway import Waiting
+from crmservice.pipeline.memory import MemoryGateway
 from crmservice.pipeline.process import Pipeline
 from crmservice.pipeline.rule import Decision, Rule
 from crmservice.rules import CHAIN
-from crmservice.testing.memory import MemoryGateway
 
 T = TypeVar("T")
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -117,8 +117,12 @@ def eml(  # noqa: PLR0913 (a mail has that many fields)
 
 def multipart(kind: str, bodies: Iterable[bytes]) -> bytes:
     """A multipart body with its own headers; ``kind`` may carry parameters."""
-    joined = b"".join(b"--=_b\r\n" + body + b"\r\n" for body in bodies)
-    return b'MIME-Version: 1.0\r\nContent-Type: %s; boundary="=_b"\r\n\r\n%s--=_b--\r\n' % (kind.encode(), joined)
+    bodies = list(bodies)
+    mark = f"=_{sha256(b''.join(bodies)).hexdigest()[:16]}".encode()  # a mail inside a mail has another one
+    joined = b"".join(b"--%s\r\n%s\r\n" % (mark, body) for body in bodies)
+    return b'MIME-Version: 1.0\r\nContent-Type: %s; boundary="%s"\r\n\r\n%s--%s--\r\n' % (
+        kind.encode(), mark, joined, mark,
+    )  # fmt: skip
 
 
 def part(text: str, kind: str = "text/plain", name: str = "") -> bytes:

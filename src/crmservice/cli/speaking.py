@@ -1,0 +1,78 @@
+"""How a command ends: a fault becomes a sentence on standard error and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.exceptions import TyperException
+
+from crmservice.cli import exits
+from crmservice.cli.words import _
+from crmservice.errors import CrmServiceError
+from crmservice.service.supervise import Work, supervised
+
+
+def spoken(work: Callable[[], object]) -> int:
+    """Do the work; returns its exit code, or that of the fault which it ended with."""
+    try:
+        code = work()
+        sys.stdout.flush()
+    except CrmServiceError as fault:
+        complain(said(fault))
+        return exits.code_of(fault)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except TyperException as wrong:
+        complain(usage(wrong))
+        return wrong.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        complain(_("stopped; nothing is lost, the next run goes on from here"))
+        return exits.INTERRUPTED
+    except BrokenPipeError:  # the reader had enough (| head): nobody to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.DONE
+    except OSError as fault:
+        complain(f"{fault.filename or ''}: {fault.strerror or fault}".removeprefix(": "))
+        return exits.FAILED
+    return code if isinstance(code, int) else exits.DONE
+
+
+def in_child(work: Work) -> int:
+    """Do the work in a child that a bad mail may kill (``service.supervise``); its faults are spoken too."""
+    return supervised(lambda died: spoken(lambda: work(died)))
+
+
+def complain(text: str) -> None:
+    """Say what is wrong, on standard error."""
+    print(f"crmservice: {text}", file=sys.stderr)
+
+
+def said(fault: CrmServiceError) -> str:
+    """A fault's text in the language in use."""
+    return _(fault.template).format(**fault.facts) if fault.facts else _(str(fault))
+
+
+def usage(wrong: Any) -> str:
+    """What is wrong with a command line, and where its help is."""
+    command = wrong.ctx.command_path if getattr(wrong, "ctx", None) else "crmservice"
+    return "\n".join([_wrong(wrong), _("Try: {command} --help").format(command=command)])
+
+
+def _wrong(wrong: Any) -> str:
+    """Typer has no translations of these."""
+    if isinstance(wrong, typer.BadParameter) and wrong.param is not None:
+        name = wrong.param.get_error_hint().replace("'", "")
+        why = wrong.message.removeprefix("Value error, ") or _("is missing")
+        return f"{name}: {why}"
+    if possible := getattr(wrong, "possibilities", None):
+        guess = _("did you mean {name}?").format(name=", ".join(sorted(possible)))
+        return f"{_no_option(wrong)}; {guess}"
+    return _no_option(wrong) if hasattr(wrong, "possibilities") else str(wrong.format_message())
+
+
+def _no_option(wrong: Any) -> str:
+    return _("there is no option {name}").format(name=wrong.option_name)

@@ -1,0 +1,73 @@
+"""The command line speaks Czech where it is asked to; codes and log words stay as they are."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from crmservice.cli.app import COMMANDS
+from tests.cli.conftest import Shell
+from tests.documentation.pages import ROOT
+from tools import commands_doc, translations
+
+
+def test_help_is_czech_to_the_last_heading(shell: Shell) -> None:
+    said = shell.run("explain", "--help", CRMSERVICE_LANGUAGE="cs").stdout
+    for word in ("Použití:", "Argumenty:", "Volby:", "Ukázat tuto nápovědu", "Příklad:", "povinné"):
+        assert word in said
+    for word in ("Usage", "Options", "Arguments", "Example", "required", "Show this"):
+        assert word not in said
+
+
+def test_the_home_may_choose_the_language_and_the_environment_wins(shell: Shell) -> None:
+    shell.mail()
+    (shell.home / "crmservice.toml").write_text('language = "cs"\n')
+    assert "Předmět: Dotaz" in shell.run("explain", "1.eml").stdout
+    assert "Subject: Dotaz" in shell.run("explain", "1.eml", CRMSERVICE_LANGUAGE="en").stdout
+
+
+def test_log_words_are_never_translated(shell: Shell) -> None:
+    shell.mail()
+    assert "Výsledek: DELETED" in shell.run("explain", "1.eml", CRMSERVICE_LANGUAGE="cs").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ledger"], "uveďte složku služby pomocí --home"),
+        (["ledger", "--jsn"], "nemysleli jste --json?"),
+        (["explain"], "chybí"),
+        (["mend"], "Příkaz 'mend' neexistuje."),
+        (["load", "x.json"], "x.json neexistuje"),
+    ],
+)
+def test_faults_are_czech(shell: Shell, arguments: list[str], says: str) -> None:
+    assert says in shell.run(*arguments, CRMSERVICE_LANGUAGE="cs").stderr
+
+
+def test_no_word_hides_inside_an_f_string_where_the_catalogue_does_not_find_it() -> None:
+    found = {word.id for word in translations.all_words()}
+    hidden = [
+        f"{file.name}:{call.lineno}"
+        for file in (ROOT / "src" / "crmservice" / "cli").glob("*.py")
+        for text in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(text, ast.JoinedStr)
+        for call in ast.walk(text)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "id", "") == "_"
+        and isinstance(call.args[0], ast.Constant)
+        and call.args[0].value not in found
+    ]
+    assert hidden == []
+
+
+def test_the_page_of_commands_is_current() -> None:
+    assert commands_doc.PAGE.read_text("utf-8") == commands_doc.page(), "run tools/commands_doc.py"
+
+
+def test_every_command_has_help_with_an_example(shell: Shell) -> None:
+    page = commands_doc.page()
+    sections = page.split("\n## ")[2:]
+    assert [section.partition("\n")[0] for section in sections] == list(COMMANDS)
+    assert [section for section in sections if "```\ncrmservice " not in section] == []
