@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable
 
 import pytest
@@ -15,29 +13,10 @@ from crmservice.mail.message import Headers
 from crmservice.mail.parsing import parse
 from crmservice.mail.text import fold
 from crmservice.mail.trust import read
+from tests.mail.clock import MEGABYTE, assert_linear
 
-MEGABYTE = 1_000_000
 MIXED = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
 HTML = b"Content-Type: text/html\r\n\r\n"
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    gc.collect()
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
-def is_linear(half: Callable[[], object], whole: Callable[[], object]) -> bool:
-    """Under 2 s, and twice the size at most thrice the time; below 100 ms the clock says more than the code."""
-    slower = cpu_seconds(whole)
-    return slower < 0.3 or (slower < 2 and slower <= 3 * cpu_seconds(half))
-
-
-def assert_linear(work: Callable[[int], Callable[[], object]]) -> None:
-    """What ``work(size)`` prepares runs in linear time; tried thrice, since a busy machine adds to it."""
-    half, whole = work(MEGABYTE // 2), work(MEGABYTE)
-    assert any(is_linear(half, whole) for _ in range(3))
 
 
 def filled(unit: bytes, size: int) -> bytes:

@@ -51,7 +51,7 @@ SENTENCES: Mapping[str, str] = {
     "no-calendar": "no invitation inside",
     "number-unknown": "nobody has the number {numbers}",
     "no-marker": "no marker, and no thread that is filed",
-    "assigned": "assigned",
+    "assigned": "assigned: {facts}",
     "box-among-recipients": "the technology box is among the recipients: outgoing",
     "sender-outside": "the sender is not of our domain: incoming",
     "sender-ours": "from our domain to others: outgoing",
@@ -77,7 +77,8 @@ def sentence(step: Mapping[str, Any]) -> str:
     if template is None:
         return str(step["code"])
     evidence = {name: _plain(value) for name, value in step["evidence"].items()}
-    return _(template).format_map(_Known(evidence))
+    facts = ", ".join(f"{name} {value}" for name, value in evidence.items())
+    return _(template).format_map(_Known(evidence | {"facts": facts}))
 
 
 def _plain(value: object) -> str:

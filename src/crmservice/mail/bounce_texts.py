@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from crmservice.mail import delivery_status
@@ -202,7 +203,7 @@ def judged(addresses: Iterable[str], words: str) -> list[Recipient]:
     """Addresses that are named apart from the words: each with the words that follow it, else with all."""
     lowered = words.lower()
     found = []
-    for address, _ in zip(addresses, range(MAX_RECIPIENTS), strict=False):
+    for address in islice(dict.fromkeys(addresses), MAX_RECIPIENTS):
         at = max(lowered.find(address), 0)
         found.append(_judge(address, words[at : at + 4000], dead_without_status=False))
     return found

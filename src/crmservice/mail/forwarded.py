@@ -19,6 +19,7 @@ from crmservice.mail.quoted_dates import read_date
 from crmservice.mail.quoted_headers import Block, header_line, read_block
 
 MAX_ADDRESSES = 200
+MAX_TEXT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def original(message: Message, words: Keywords, zone: tzinfo = UTC) -> Forwarded
 
 
 def _from_block(text: str, zone: tzinfo) -> Forwarded | None:
-    lines = text.split("\n")
+    lines = text[:MAX_TEXT].split("\n")
     block = _first_block(lines)
     sender = next(iter(addresses(block.fields["from"])), None) if block else None
     if block is None or sender is None:

@@ -16,6 +16,7 @@ from crmservice.mail.addresses import IN_TEXT
 from crmservice.mail.message import Message
 
 MAX_RECIPIENTS = 1_000
+MAX_TEXT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def unwrap(message: Message) -> Journal | None:
     """
     if not message.nested or not _is_report(message):
         return None
-    fields = list(_fields(message.text))
+    fields = list(_fields(message.text[:MAX_TEXT]))
     sender = next((addresses[0] for name, addresses in fields if name == "sender" and addresses), "")
     recipients = dict.fromkeys(address for name, addresses in fields if name in _RECIPIENTS for address in addresses)
     if not sender and not recipients:

@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from crmservice.mail.quoted_headers import header_line, read_block
 from crmservice.mail.text import fold
 
+MAX_TEXT = 1_000_000
+"""Characters; a longer text is not looked through, so all of it is fresh."""
+
 MAX_ATTRIBUTION = 400
 """Characters of "On …, Jan Novák wrote:" at most, over at most four lines."""
 
@@ -33,6 +36,8 @@ def fresh_part(text: str) -> str:
 
     Empty only for a forwarded mail without a word of one's own. Linear in the length of the text.
     """
+    if len(text) > MAX_TEXT:
+        return text
     if not _HISTORY_BEGINS.search(f"\n{text}") and not _COLON_ENDS_LINE.search(text):
         return text
     lines = text.split("\n")

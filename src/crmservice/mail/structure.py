@@ -28,9 +28,12 @@ from crmservice.mail.message import Headers
 MAX_DEPTH = 20
 MAX_PARTS = 500
 MAX_PATIENT_BYTES = 5 * 1024 * 1024
-_MAX_ENCODED_WORDS = 2000
-_SMALL = 64 * 1024  # too short to hold encoded words that cost the fast reader more than 20 ms
+# Encoded words, whose cost to the fast reader is quadratic: from the first on the message's own header is kept from
+# it (we read that ourselves), from the second on, of the parts' headers, the whole message.
+_MANY_WORDS = 200
+_MAX_WORDS = 1000
 _MAX_BOUNDARIES = 20
+_WORD_BEGINS, _WORD_KEPT = b"=?", b"=\x7f"
 
 
 class TooDeep(Exception):
@@ -66,12 +69,15 @@ def read_fast(raw: bytes, block: Block) -> Part | None:
 
     ``block`` is the header block of ``raw`` as we split it. Raises TooDeep where the reader gives up on the depth.
     """
-    words = raw.count(b"=?")
-    if words > _MAX_ENCODED_WORDS and len(raw) > _SMALL:
-        return None
+    words = raw.count(_WORD_BEGINS)
+    if words > _MANY_WORDS:
+        raw = raw[: block.body].replace(_WORD_BEGINS, _WORD_KEPT) + raw[block.body :]
+        words = raw.count(_WORD_BEGINS)
+        if words > _MAX_WORDS:
+            return None
     try:
         tree = fast_mail_parser.parse_email_tree(raw, mode="lazy")
-        in_parts = words > 0 and tree.children and words > raw.count(b"=?", 0, block.body)
+        in_parts = words > 0 and tree.children and words > raw.count(_WORD_BEGINS, 0, block.body)
         named = _with_words_kept(raw) if in_parts else tree
     except fast_mail_parser.MimeStructureError as fault:
         raise TooDeep(str(fault)) from fault
@@ -82,9 +88,6 @@ def read_fast(raw: bytes, block: Block) -> Part | None:
     if part is None or len(reader.boundaries) > _MAX_BOUNDARIES:
         return None
     return part if all(_exact(raw, boundary) for boundary in reader.boundaries) else None
-
-
-_WORD_BEGINS, _WORD_KEPT = b"=?", b"=\x7f"
 
 
 def _with_words_kept(raw: bytes) -> PyLazyMimePart:
@@ -167,7 +170,7 @@ _RENAMED = re.compile(rb"(?im)^X(?=ontent-Transfer-Encoding:)")
 
 
 def _outer(node: PyLazyMimePart, depth: int = 1) -> Iterator[PyLazyMimePart]:
-    """The nodes in the order of ``_from_fast``, without those inside nested mails."""
+    """The nodes in the order of ``_Fast.part``, without those inside nested mails."""
     yield node
     if not node.is_message and depth <= MAX_DEPTH:
         for child in node.children[: MAX_PARTS + 1]:

@@ -1,0 +1,37 @@
+"""Whether hostile input costs no more than its length: CPU time, with five times the room, tried again where a busy
+machine added to it."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+
+MEGABYTE = 1_000_000
+TRIES = 3
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """CPU time of one call, without the garbage of what ran before."""
+    gc.collect()
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def assert_linear(prepare: Callable[[int], Callable[[], object]], size: int = MEGABYTE, bound: float = 2.0) -> None:
+    """What ``prepare(size)`` makes runs within ``bound`` seconds, and twice the size in at most thrice the time.
+
+    Below a sixth of the bound (at most 0.3 s) the growth is not looked at: there the clock says more than the code.
+    """
+    half, whole = prepare(size // 2), prepare(size)
+    seen = []
+    for _ in range(TRIES):
+        slower = cpu_seconds(whole)
+        if slower < min(bound / 6, 0.3):
+            return
+        faster = cpu_seconds(half)
+        if slower < bound and slower <= 3 * faster:
+            return
+        seen.append((round(faster, 3), round(slower, 3)))
+    raise AssertionError(f"half and whole size took {seen} s, bound {bound} s")
