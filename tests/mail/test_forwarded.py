@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from crmservice.mail.message import Address, Bounce, Message
 from crmservice.mail.parsing import parse
 from crmservice.mail.quoted_dates import read_date
 from crmservice.mail.quoted_headers import read_block
+from tests.mail.clock import assert_linear
 
 REPLIES = Path(__file__).parent / "fixtures" / "replies"
 FORWARDS: dict[str, dict[str, Any]] = json.loads((REPLIES / "forwards.json").read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from crmservice.mail.invitations import read
 from crmservice.mail.message import Attendee, CalendarEvent, Invitation
+from tests.mail.clock import assert_linear
 
 FIXTURES = Path(__file__).parent / "fixtures" / "invitations"
 NAMES = sorted(path.name for path in FIXTURES.glob("*.ics"))
