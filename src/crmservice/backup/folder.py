@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
@@ -51,22 +51,21 @@ class BackupFolder:
         removed. A failed fsync is never tried again on the same file: the kernel may have dropped the page.
         """
         folder = PurePosixPath(FOLDER, day.isoformat())
-        names = [f"{uuid.uuid4()}.eml" for _ in mails]
-        written: list[str] = []
+        named = {f"{uuid.uuid4()}.eml": mail for mail in mails}
+        paths = [str(folder / name) for name in named]
         try:
             if self._in_flight is not None:
-                self._in_flight.begin([str(folder / name) for name in names])
+                self._in_flight.begin(paths)
             directory = self._folder(folder)
             try:
-                kept = [self._write(directory, folder, *mail, written) for mail in zip(names, mails, strict=True)]
-                os.fsync(directory)
+                _write(directory, named)
             finally:
                 os.close(directory)
         except OSError as fault:
             with contextlib.suppress(OSError):  # the disk is in trouble; what is left is noted
-                self._forget(written)
+                self._forget([name for path in paths for name in (path, f"{path}{TEMPORARY}")])
             raise BackupFailed(f"the backup {self.home / folder} can't be written: {fault.strerror}") from fault
-        return kept
+        return [_kept(path, mail) for path, mail in zip(paths, mails, strict=True)]
 
     def unsettled(self) -> list[str]:
         """Files that may have no row: their batch was cut short after it was noted. Raises BackupFailed."""
@@ -102,28 +101,14 @@ class BackupFolder:
         try:
             directory = os.open(self.home / folder, os.O_RDONLY)
             try:
-                kept = self._write(directory, folder, PurePosixPath(path).name, content, [])
-                os.fsync(directory)
+                _write(directory, {PurePosixPath(path).name: content})
             finally:
                 os.close(directory)
         except OSError as fault:
             with contextlib.suppress(OSError):
                 self._forget([f"{path}{TEMPORARY}"])
             raise BackupFailed(f"the backup {self.home / path} can't be written: {fault.strerror}") from fault
-        return kept
-
-    def _write(self, directory: int, folder: PurePosixPath, name: str, mail: bytes, written: list[str]) -> Kept:
-        temporary = f"{name}{TEMPORARY}"
-        written.append(str(folder / temporary))
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=directory)
-        try:
-            _write_all(file, mail)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-        written[-1] = str(folder / name)
-        return Kept(written[-1], hashlib.sha256(mail).hexdigest(), len(mail))
+        return _kept(path, content)
 
     def _folder(self, folder: PurePosixPath) -> int:
         """An open descriptor of the day's folder, durable in its parent: a run that made it may have died at once."""
@@ -138,6 +123,29 @@ class BackupFolder:
     def _forget(self, written: Sequence[str]) -> None:
         for path in written:
             (self.home / path).unlink(missing_ok=True)
+
+
+def _write(directory: int, named: Mapping[str, bytes]) -> None:
+    """Write files under their names, all of them durable when this returns: each is synced, then named, then the folder.
+
+    All are written before the first is synced: that sync takes the others' entries along, and theirs cost little.
+    """
+    with contextlib.ExitStack() as opened:
+        files = []
+        for name, content in named.items():
+            file = os.open(f"{name}{TEMPORARY}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=directory)
+            opened.callback(os.close, file)
+            _write_all(file, content)
+            files.append(file)
+        for file in files:
+            os.fsync(file)
+    for name in named:
+        os.rename(f"{name}{TEMPORARY}", name, src_dir_fd=directory, dst_dir_fd=directory)
+    os.fsync(directory)
+
+
+def _kept(path: str, content: bytes) -> Kept:
+    return Kept(path, hashlib.sha256(content).hexdigest(), len(content))
 
 
 def _write_all(file: int, mail: bytes) -> None:
