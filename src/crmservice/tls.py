@@ -8,17 +8,51 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+SLOWEST = 4096
+"""Bytes a second: a server that sends at least this much may take as long as its mail needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait, in seconds: for a connection, for the next bytes, for a whole session."""
+    """How long to wait, in seconds: for a connection, for the next bytes, and in all while little comes."""
 
     connect: float = 10.0
     read: float = 60.0
     session: float = 600.0
+
+
+class Patience:
+    """How long a session may still be waited for: silence ends it at once, a trickle soon, bytes buy time.
+
+    Only the time spent waiting counts, not what is done with the mail in between; a large message over a slow
+    line gets through, a server that sends a byte a minute does not hold its box for ever (TRUST C10).
+    """
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._left = timeouts.session
+
+    @contextmanager
+    def waiting(self, sock: socket.socket) -> Iterator[None]:
+        """Around one read of this socket. Raises TimeoutError where nothing is left to wait."""
+        if self._left <= 0:
+            raise TimeoutError
+        sock.settimeout(min(self._left, self._timeouts.read))
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._left -= time.monotonic() - begun
+
+    def heard(self, size: int) -> None:
+        """So many bytes came."""
+        self._left = min(self._timeouts.session, self._left + size / SLOWEST)
 
 
 def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
@@ -44,22 +78,36 @@ def connect(host: str, port: int, timeouts: Timeouts, context: ssl.SSLContext | 
     return sock
 
 
-def explain(error: Exception) -> tuple[str, bool]:
-    """What a failed connection means, for administrators, and whether trying again soon can't help."""
+def explain(error: Exception) -> str:
+    """What a failed connection means and what to do, for administrators. Nothing of it is for ever: it may work later."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message or "it can't be verified"
-        return f"its certificate is refused: {why}; have it renewed, or name its CA in tlsCaFile", True
+        why = error.verify_message.rstrip(".") or "it can't be verified"
+        return f"its certificate is refused: {why}; {_certificate_advice(error.verify_code)}"
     if isinstance(error, ssl.SSLError):
-        return (
-            f"TLS failed ({error.reason or 'no reason given'}); check the port, and that the server speaks TLS 1.2",
-            False,
-        )
+        reason = error.reason or "no reason given"
+        return f"TLS failed ({reason}); check the port, and that the server speaks TLS 1.2 or newer there"
     if isinstance(error, socket.gaierror):
-        return "its name is not known; check the name and the DNS", False
+        return "its name is not known; check the name and the DNS"
     if isinstance(error, TimeoutError):
-        return "it did not answer in time", False
+        return "it did not answer in time; check host and port, the firewalls between, and whether the port speaks TLS"
     if isinstance(error, ConnectionRefusedError):
-        return "it refuses the connection; check the port, and that the server runs", False
+        return "it refuses the connection; check the port, and that the server runs"
+    if isinstance(error, ConnectionError):
+        return "it broke the connection off; check the port, and the server's log"
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror, False
-    return "the connection broke", False
+        return f"{error.strerror}; check host, port and network"
+    return "the connection broke; check the server's log"
+
+
+# Codes of X509_verify_cert_error_string(3); Python names them in the message alone.
+_NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
+
+
+def _certificate_advice(code: int) -> str:
+    if code == _EXPIRED:
+        return "have it renewed"
+    if code == _NOT_YET_VALID:
+        return "check this machine's clock, then have it renewed"
+    if code in {_OTHER_HOST, _OTHER_ADDRESS}:
+        return "write the server's name as it stands in the certificate"
+    return "if you trust who issued it, name that CA's PEM file in tlsCaFile"

@@ -74,7 +74,7 @@ def test_bytes_are_synced_before_the_name_and_the_name_before_it_returns(tmp_pat
     one, two = (Path(file.path).name for file in kept)
     assert steps.seen == [
         ("sync", tmp_path.name), ("sync", "POP3Downloads"),
-        ("sync", f"{one}.tmp"), ("rename", one), ("sync", f"{two}.tmp"), ("rename", two), ("sync", "2026-03-02"),
+        ("sync", f"{one}.tmp"), ("sync", f"{two}.tmp"), ("rename", one), ("rename", two), ("sync", "2026-03-02"),
     ]  # fmt: skip
 
 

@@ -61,14 +61,18 @@ class ImportFolder:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for ever
                 self._fault(name, "is no regular file")
                 return None
-            with path.open("rb") as file:
-                data = file.read(limit_bytes + 1)
+            with path.open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
+                # No more than there is: a read takes the memory that it is allowed, not what it finds.
+                data = file.read(min(size, limit_bytes) + 1)
         except OSError as fault:
             self._fault(name, fault.strerror or str(fault))
             return None
         if len(data) > limit_bytes:
             return Fetched(_id_of(name), header_of(data), oversize=True, size=size)
+        if len(data) != size:
+            self._fault(name, "changes while it is read")
+            return None
         return Fetched(_id_of(name), data, size=len(data))
 
     def _found(self) -> Iterator[str]:

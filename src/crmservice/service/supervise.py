@@ -29,35 +29,41 @@ def supervised(work: Work) -> int:
         return work(False)
     died = False
     for _ in range(MOST_DEATHS):
-        code = os.waitstatus_to_exitcode(_run_child(work, died))
-        if code >= 0 or -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        status, finished = _run_child(work, died)
+        code = os.waitstatus_to_exitcode(status)
+        if finished or -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             return code if code >= 0 else 128 - code
         # No mail kills with SIGKILL: that is an operator, or the end of the whole machine's memory.
         died = -code != signal.SIGKILL
     return 1
 
 
-def _run_child(work: Work, died: bool) -> int:
+def _run_child(work: Work, died: bool) -> tuple[int, bool]:
+    """The child's status, and whether it came to the end of its work: an exit in its midst is a death too."""
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
+    ended, end = os.pipe()
     child = os.fork()
     if child == 0:
-        _be_child(work, died, parent)
-    with _passed_on(child):
-        return _wait(child)
+        _be_child(work, died, parent, end)
+    os.close(end)
+    with _passed_on(child), os.fdopen(ended, "rb") as word:
+        return _wait(child), word.read() != b""
 
 
-def _be_child(work: Work, died: bool, parent: int) -> None:
-    """Do the work and leave without returning to the parent's code."""
+def _be_child(work: Work, died: bool, parent: int, end: int) -> None:
+    """Do the work and leave without returning to the parent's code; a byte to ``end`` says that it is done."""
     code = 1
     try:
         _die_with_parent(parent)
         code = work(died)
         sys.stdout.flush()
         sys.stderr.flush()
+        os.write(end, b".")
     except BaseException:  # noqa: BLE001 (a child must never run on into its parent's code)
         sys.excepthook(*sys.exc_info())
+        os.write(end, b".")
     finally:
         os._exit(code)
 

@@ -128,19 +128,17 @@ class EmlFolder:
             if _look(os.fstat(stream.fileno())) != look:
                 return None
             oversize = look.size > limit_bytes
-            data = stream.read(MAX_HEADER_BYTES if oversize else limit_bytes + 1)
+            data = stream.read(MAX_HEADER_BYTES if oversize else look.size + 1)
             if _look(os.fstat(stream.fileno())) != look:
                 return None
         return Fetched(_id_of(name), header_of(data) if oversize else data, oversize, look.size)
 
     def _delete(self, source_id: str) -> bool:
         name, look = self._read.get(source_id, ("", None))
-        path = self.folder / name
         try:
-            if look is None or _look(path.lstat()) != look:
+            if look is None or not self._unlinked(name, look):
                 self._fault(source_id, "has changed since it was read and is left alone")
                 return False
-            path.unlink()
         except FileNotFoundError:
             return True
         except OSError as error:
@@ -148,8 +146,28 @@ class EmlFolder:
             return False
         return True
 
+    def _unlinked(self, name: str, look: _Look) -> bool:
+        """Delete the file if it is still the one that was read. Raises OSError.
+
+        Both by the folder's descriptor where the system knows that: a folder put in its place meanwhile is not ours.
+        """
+        if os.unlink not in os.supports_dir_fd:
+            return _remove_same(self.folder / name, look, None)
+        folder = os.open(self.folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            return _remove_same(Path(name), look, folder)
+        finally:
+            os.close(folder)
+
     def _fault(self, name: str, message: str) -> None:
         self.faults.append(f"{_id_of(name)}: {message}")
+
+
+def _remove_same(path: Path, look: _Look, folder: int | None) -> bool:
+    if _look(os.stat(path, dir_fd=folder, follow_symlinks=False)) != look:
+        return False
+    os.unlink(path, dir_fd=folder)
+    return True
 
 
 def _id_of(name: str) -> str:

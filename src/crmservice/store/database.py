@@ -21,6 +21,7 @@ PRIVATE = ".crmservice"
 """The folder below the home that holds locks."""
 
 _BUSY_S = 30
+_CACHE_KB = 16_000
 _MIGRATE_WAIT_S = 120.0
 _MIGRATE_LOCK = 0x43524D01
 _APPLY_LOCK = 0x43524D02
@@ -87,7 +88,7 @@ def _sqlite(file: Path) -> dict[str, Any]:
         "OPTIONS": {
             "timeout": _BUSY_S,
             "transaction_mode": "IMMEDIATE",
-            "init_command": f"PRAGMA journal_mode = {durable}",
+            "init_command": f"PRAGMA journal_mode = {durable}; PRAGMA cache_size = -{_CACHE_KB}",
         },
     }
 

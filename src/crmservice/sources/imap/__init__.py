@@ -300,8 +300,7 @@ class ImapSource:
             permanent = not any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]"))
             return SourceError(self._words(doing, f"it says {said!r}{self._advice()}"), permanent=permanent)
         if isinstance(error, OSError):
-            why, permanent = explain(error)
-            return SourceError(self._words(doing, why), permanent=permanent)
+            return SourceError(self._words(doing, explain(error)))
         permanent = isinstance(error, UnicodeError) or "[NONEXISTENT]" in str(error).upper()
         return SourceError(self._words(doing, self._clean(error)), permanent=permanent)
 

@@ -13,7 +13,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import IMAPClientAbortError
 
 from crmservice.config import Endpoint
-from crmservice.tls import Timeouts, connect
+from crmservice.tls import Patience, Timeouts, connect
 
 SLACK_BYTES = 1024 * 1024
 """What an answer may hold beside the messages."""
@@ -30,7 +30,7 @@ class Bounded(imaplib.IMAP4):
     def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, timeouts: Timeouts) -> None:
         self.allowance = SLACK_BYTES
         self._endpoint, self._context, self._timeouts = endpoint, context, timeouts
-        self._deadline = time.monotonic() + timeouts.session
+        self._patience = Patience(timeouts)
         super().__init__(endpoint.host, endpoint.port, timeouts.connect)
 
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 (imaplib's hook)
@@ -47,7 +47,9 @@ class Bounded(imaplib.IMAP4):
         self._spend(size)
         parts = bytearray()
         while len(parts) < size:
-            parts += self._stream.read(min(len(self._ready()), size - len(parts)))
+            piece = self._stream.read(min(len(self._ready()), size - len(parts)))
+            self._patience.heard(len(piece))
+            parts += piece
         return bytes(parts)
 
     def readline(self) -> bytes:
@@ -61,6 +63,7 @@ class Bounded(imaplib.IMAP4):
             if len(line) > MAX_LINE_BYTES:
                 msg = "the server sent an endless line"
                 raise self.abort(msg)
+        self._patience.heard(len(line))
         self._spend(len(line))
         return bytes(line)
 
@@ -77,7 +80,6 @@ class Bounded(imaplib.IMAP4):
     def hears_of_mail(self, seconds: float) -> bool:
         """During IDLE: whether the server tells of a new message within this time (RFC 2177)."""
         until = time.monotonic() + seconds
-        self._deadline = until + self._timeouts.session
         while (left := until - time.monotonic()) > 0:
             if self.leftover():
                 if b" EXISTS" in self._get_line():
@@ -88,11 +90,8 @@ class Bounded(imaplib.IMAP4):
 
     def _ready(self, at_end: bytes | None = None) -> bytes:
         """What is in the buffer, after one wait at the most. At the end of the connection ``at_end``, or abort."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(min(left, self._timeouts.read))
-        ready = self._stream.peek(1)
+        with self._patience.waiting(self.sock):
+            ready = self._stream.peek(1)
         if not ready:
             if at_end is None:
                 msg = "the connection ended within an answer"

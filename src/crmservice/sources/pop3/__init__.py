@@ -267,7 +267,7 @@ class Pop3Source:
             permanent = doing.startswith("signing in") and not str(error).upper().startswith(_TEMPORARY)
             why = f"it says {self._clean(str(error))!r}" + self._advice(permanent=permanent)
         elif isinstance(error, OSError):  # before ValueError: a certificate's error is both
-            why, permanent = explain(error)
+            why, permanent = explain(error), False
         else:
             why, permanent = f"it {self._clean(str(error))}", "STLS" in str(error)
         return SourceError(f"POP3, {doing} {self.login.name} at {server}: {why}", permanent=permanent)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import socket
 import ssl
-import time
 
-from crmservice.tls import Timeouts
+from crmservice.tls import Patience, Timeouts
 
 MAX_REPLY_BYTES = 8 * 1024
 """A status line; RFC 2449 section 4 allows 512."""
@@ -35,8 +34,7 @@ class Wire:
     def __init__(self, sock: socket.socket, timeouts: Timeouts) -> None:
         self.sock = sock
         self.eol = b"\r\n"
-        self._timeouts = timeouts
-        self._deadline = time.monotonic() + timeouts.session
+        self._patience = Patience(timeouts)
         self._buffer = bytearray()
 
     @property
@@ -116,13 +114,11 @@ class Wire:
         return line.rstrip(b"\r\n")
 
     def _receive(self) -> bytes:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self.sock.settimeout(min(left, self._timeouts.read))
-        data = self.sock.recv(256 * 1024)
+        with self._patience.waiting(self.sock):
+            data = self.sock.recv(256 * 1024)
         if not data:
             raise ConnectionResetError
+        self._patience.heard(len(data))
         return data
 
 
