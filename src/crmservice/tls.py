@@ -84,7 +84,9 @@ def explain(error: Exception) -> str:
         why = error.verify_message.rstrip(".") or "it can't be verified"
         return f"its certificate is refused: {why}; {_certificate_advice(error.verify_code)}"
     if isinstance(error, ssl.SSLError):
-        reason = error.reason or "no reason given"
+        reason = getattr(error, "reason", None) or "no reason given"
+        if reason == "WRONG_VERSION_NUMBER":
+            return f"it does not speak TLS from the first byte on this port ({reason}); try 993 for IMAP, 995 for POP3"
         return f"TLS failed ({reason}); check the port, and that the server speaks TLS 1.2 or newer there"
     if isinstance(error, socket.gaierror):
         return "its name is not known; check the name and the DNS"

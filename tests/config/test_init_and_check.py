@@ -61,12 +61,17 @@ def test_init_names_where_the_password_is_and_never_writes_it(home: Home, monkey
         ["--email", "crm@firma.cz", "--name", "../crm", "--yes"], ["--email", "no address", "--yes"],
         ["--email", "crm@firma.cz", "--rules", "save", "--yes"],
         ["--email", "crm@firma.cz", "--imap", "mail.firma.cz", "--oauth", "--yes"],
+        ["--email", "crm@firma.cz", "--imap", "a", "--pop3", "a", "--password-env", "HOME", "--yes"],
+        ["--email", "crm@firma.cz", "--imap", "imaps://a", "--password-env", "HOME", "--yes"],
+        ["--email", "crm@firma.cz", "--imap", "a", "--password-env", "NOT_SET", "--yes"],
     ],
-    ids=["no address", "no password", "a path as name", "bad address", "bad word", "oauth without its file"],
+    ids=["no address", "no password", "a path as name", "bad address", "bad word", "oauth without its file",
+         "two readers", "a scheme", "an unset variable"],
 )  # fmt: skip
 def test_init_refuses_what_can_not_work(home: Home, arguments: list[str]) -> None:
     assert run(home, "init", "--offline", *arguments) == 78
     assert not (home.folder.parent / "crm.xml").exists()
+    assert list(home.folder.iterdir()) == []
 
 
 def test_init_prints_the_steps_at_microsoft_with_the_boxs_address(
@@ -102,7 +107,9 @@ def test_check_finds_nothing_wrong_with_a_careful_box(home: Home) -> None:
     ("keys", "named"),
     [
         ({"pop3Url": "mail.firma.cz", "pop3Password": CANARY}, "stands in the file itself"),
-        ({"allowInsecure": "true"}, "in the clear"),
+        ({"allowInsecure": "true"}, "nothing here needs"),
+        ({"allowInsecure": "true", "imapUrl": "a", "imapPassword": "x"}, "nothing here needs"),
+        ({"allowInsecure": "true", "pop3Url": "mail.firma.cz", "pop3Password": "x"}, "in the clear: pop3Url"),
         ({}, "authservId"),
         ({}, "errorTo"),
         ({"pop3Url": "a", "pop3Password": "x", "imapUrl": "a", "imapPassword": "x"}, "more than one way"),
@@ -133,6 +140,13 @@ def test_check_ends_with_75_where_a_server_is_not_reached(home: Home) -> None:
     home.box({"pop3Email": "crm@firma.cz", "imapUrl": "localhost:1", "imapPassword": "x"})
     assert run(home, "check") == 75
     assert run(home, "check", "--offline") == 0
+
+
+def test_check_ends_with_78_where_a_keyword_is_none(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    home.box({"pop3Email": "crm@firma.cz"})
+    home.raw('[keywords]\ncontracts = ["akce"]\n', "crmservice.toml")
+    assert run(home, "check", "--offline") == 78
+    assert "did you mean contract?" in capsys.readouterr().out
 
 
 def test_check_ends_with_78_where_the_import_folder_is_missing(home: Home) -> None:

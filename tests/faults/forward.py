@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import random
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,9 +15,8 @@ def forwarded(port: int, to: int) -> Iterator[str]:
 
     Plain text on loopback alone is what these ports mean (SPEC chapter 2); a trace of system calls can be read then.
     """
-    address = f"127.{os.getpid() >> 8 & 127 | 64}.{os.getpid() & 255}.{port}"
     threads: list[threading.Thread] = []
-    listener = socket.create_server((address, port))
+    listener = _listener(port)
 
     def accept() -> None:
         with contextlib.suppress(OSError):
@@ -31,13 +30,23 @@ def forwarded(port: int, to: int) -> Iterator[str]:
     threads.append(threading.Thread(target=accept))
     threads[0].start()
     try:
-        yield f"{address}:{port}"
+        yield f"{listener.getsockname()[0]}:{port}"
     finally:
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         for thread in threads:
             thread.join(5)
+
+
+def _listener(port: int) -> socket.socket:
+    """A listener on a loopback address that nobody else uses."""
+    for _ in range(100):
+        address = f"127.{random.randrange(64, 128)}.{random.randrange(256)}.{random.randrange(1, 255)}"
+        with contextlib.suppress(OSError):
+            return socket.create_server((address, port))
+    msg = f"no loopback address has port {port} free; it takes root"
+    raise RuntimeError(msg)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -83,7 +83,7 @@ class Place:
         return done.stdout
 
     def cycle(self, *, code: int = 0, **env: str) -> str:
-        return self.run("run", "--once", code=code, **env)
+        return self.run("run", "--once", code=code, wait=120, **env)
 
     def deliver(self, mails: Iterable[bytes]) -> None:
         assert self.server is not None
@@ -104,7 +104,8 @@ class Place:
 
     def messages(self) -> list[tuple[str, str, int]]:
         """SHA-256, verdict and attempts of every row of the inbox."""
-        return self.query("SELECT sha256, verdict, attempts FROM crm_message")  # type: ignore[return-value]
+        rows = self.query("SELECT sha256, verdict, attempts FROM crm_message")
+        return [(str(sha256), str(verdict), int(attempts)) for sha256, verdict, attempts in rows]
 
     def activities(self) -> Counter[str]:
         """How many activities there are of each subject."""

@@ -157,3 +157,28 @@ def test_a_folder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="correct emlDir") as caught:
         read(tmp_path / "gone")
     assert caught.value.permanent
+
+
+def test_a_file_of_another_folder_put_in_its_place_is_not_deleted(tmp_path: Path) -> None:
+    folder = tmp_path / "eml"
+    folder.mkdir()
+    put(folder, "a.eml")
+    source = EmlFolder(folder, sleep=lambda _seconds: None)
+    assert len(list(source.fetch(NOTHING.__contains__, 10_000))) == 1
+    folder.rename(tmp_path / "moved")
+    folder.mkdir()
+    other = put(folder, "a.eml", 2)
+    assert source.confirm(["a.eml"]) == []
+    assert other.exists()
+    assert "has changed" in source.faults[0]
+
+
+def test_where_deletion_by_descriptor_is_unknown_the_path_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    path = put(tmp_path, "a.eml")
+    source = EmlFolder(tmp_path, sleep=lambda _seconds: None)
+    assert len(list(source.fetch(NOTHING.__contains__, 10_000))) == 1
+    assert source.confirm(["a.eml"]) == ["a.eml"]
+    assert not path.exists()

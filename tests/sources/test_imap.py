@@ -329,3 +329,27 @@ def test_a_wrong_password_is_permanent_and_not_shown(mailbox: Dovecot, caplog: p
 def test_a_password_beyond_ascii_is_sent_as_utf_8(mailbox: Dovecot) -> None:
     with pytest.raises(SourceError, match="check imapName"):
         all_of(real(mailbox, password="žluťoučký"))
+
+
+@pytest.mark.server
+def test_a_folder_that_does_not_exist_is_permanent_and_named(
+    mailbox: Dovecot, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one = real(mailbox)
+    one.folder = "Příchozí"
+    with pytest.raises(SourceError, match="check imapFolder") as caught:
+        all_of(one)
+    assert caught.value.permanent
+    assert "'Příchozí'" in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_folder_that_is_closed_for_now_is_tried_again() -> None:
+    error, _ = refused(ImapStub({}, answers={b"SELECT": b"TAG NO [UNAVAILABLE] maintenance\r\n"}))
+    assert not error.permanent
+
+
+def test_a_server_that_is_full_is_tried_again_and_quoted() -> None:
+    error, _ = refused(ImapStub({}, greeting=b"* BYE too many connections\r\n"))
+    assert not error.permanent
+    assert "too many connections" in str(error)

@@ -202,6 +202,30 @@ def test_a_message_confirmed_in_a_new_session_is_found_by_its_id_not_by_its_numb
     assert stub.deleted == [2]
 
 
+def test_a_large_message_over_a_slow_line_gets_through() -> None:
+    large = message(1, "x" * 60_000)
+
+    def slowly(talk: Talk) -> None:
+        stub = Pop3Stub([large])
+        whole = talk.raw
+
+        def in_pieces(data: bytes) -> None:
+            for start in range(0, len(data), 8000):
+                whole(data[start : start + 8000])
+                time.sleep(0.1 if len(data) > 8000 else 0)
+
+        talk.raw = in_pieces  # type: ignore[method-assign]  # this connection's own pace
+        talk.send = lambda *lines: in_pieces(b"".join(line + b"\r\n" for line in lines))  # type: ignore[method-assign]
+        stub(talk)
+
+    with serve(slowly) as (port, _):
+        one = Pop3Source(
+            Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), tls_context(), Timeouts(1, 1, 0.4)
+        )
+        assert [found.data for found in one.fetch(NOTHING.__contains__, 100_000)] == [large]
+        one.close()
+
+
 def test_a_server_that_drips_is_left_when_the_session_is_over() -> None:
     def drip(talk: Talk) -> None:
         talk.raw(b"+OK")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from crmservice.config import Box, Endpoint, Login, Secret
 from crmservice.config.values import Security
 from crmservice.sources import Source, SourceError, open_sources
-from crmservice.tls import Timeouts, tls_context
+from crmservice.tls import SLOWEST, Patience, Timeouts, explain, tls_context
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.stub import ImapStub, Pop3Stub, Talk, serve
 
@@ -65,16 +67,16 @@ def test_a_certificate_of_the_named_ca_for_the_host_is_believed(
 
 @pytest.mark.parametrize("kind", ["pop3", "imap"])
 @pytest.mark.parametrize(
-    ("certificate", "named"),
+    ("certificate", "advice"),
     [
-        ("wrong_host", "mismatch"),
-        ("expired", "expired"),
-        ("self_signed", "self-signed"),
-        ("good without the CA", "self-signed"),
+        ("wrong_host", "as it stands in the certificate"),
+        ("expired", "have it renewed"),
+        ("self_signed", "tlsCaFile"),
+        ("good without the CA", "tlsCaFile"),
     ],
 )
 def test_any_other_certificate_is_refused_without_a_credential(
-    certificates: Certificates, kind: str, certificate: str, named: str
+    certificates: Certificates, kind: str, certificate: str, advice: str
 ) -> None:
     ca = None if "without" in certificate else certificates.ca
     with serve(over_tls(STUBS[kind](), certificates, certificate.partition(" ")[0])) as (port, received):
@@ -83,18 +85,52 @@ def test_any_other_certificate_is_refused_without_a_credential(
             list(source.fetch(lambda _id: False, 1000))
         source.close()
     assert bytes(received) == b""
-    assert caught.value.permanent
-    assert named in str(caught.value) or "unable to get local issuer" in str(caught.value)
+    assert not caught.value.permanent
+    assert advice in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["pop3", "imap"])
 def test_a_server_without_tls_where_tls_is_due_gets_nothing(certificates: Certificates, kind: str) -> None:
     with serve(STUBS[kind]()) as (port, received):
         source = only(box(port, kind, certificates.ca))
-        with pytest.raises(SourceError, match="TLS failed"):
+        with pytest.raises(SourceError, match="does not speak TLS"):
             list(source.fetch(lambda _id: False, 1000))
         source.close()
     assert b"S3CR3T" not in received
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (TimeoutError(), "in time"),
+        (ConnectionRefusedError(111, "refused"), "refuses"),
+        (ConnectionResetError(), "broke"),
+        (socket.gaierror(-2, "unknown"), "DNS"),
+        (OSError(101, "Network is unreachable"), "Network is unreachable"),
+        (OSError(), "log"),
+        (ssl.SSLError(), "TLS 1.2"),
+        (ssl.SSLCertVerificationError(), "certificate"),
+    ],
+)
+def test_what_broke_is_said_with_what_to_do(error: OSError, word: str) -> None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        error.verify_message, error.verify_code = "certificate is not yet valid", 9
+    said = explain(error)
+    assert word in said
+    assert any(advice in said for advice in ("; check ", "; try "))
+
+
+def test_bytes_buy_time_and_waiting_spends_it() -> None:
+    patience = Patience(Timeouts(1, 1, 0.05))
+    here, there = socket.socketpair()
+    with here, there:
+        with patience.waiting(here):
+            time.sleep(0.06)
+        with pytest.raises(TimeoutError), patience.waiting(here):
+            pass
+        patience.heard(SLOWEST)
+        with patience.waiting(here):
+            assert here.gettimeout() == pytest.approx(0.05)
 
 
 def test_old_tls_is_not_spoken() -> None:

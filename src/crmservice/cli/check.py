@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -15,7 +16,19 @@ import typer
 from crmservice.cli import exits
 from crmservice.cli.probing import Tried, try_sources
 from crmservice.cli.words import _
-from crmservice.config import Box, Fault, box_files, load_boxes, load_settings, microsoft_oauth, oauth_path
+from crmservice.config import (
+    Box,
+    Endpoint,
+    Fault,
+    Settings,
+    box_files,
+    load_boxes,
+    load_settings,
+    microsoft_oauth,
+    oauth_path,
+)
+from crmservice.config.parse import is_loopback, nearest
+from crmservice.mail.keywords import Keywords
 
 SAFE_PYTHON = (3, 11, 15)
 """Older ones have faults in TLS, XML and mail reading that strangers can use."""
@@ -59,6 +72,7 @@ def findings_of(home: Path, *, offline: bool) -> list[Finding]:
     boxes = load_boxes(home, settings.settings, os.environ)
     found = [_of_fault("fault", fault) for fault in (*settings.faults, *boxes.faults)]
     found += [_of_fault("warning", fault) for fault in (*settings.warnings, *boxes.warnings)]
+    found += _keywords(settings.settings)
     if not boxes.boxes and not boxes.faults:
         found.append(Finding("fault", str(home), _("holds no technology box"), _("run crmservice init")))
     found += _oauth(home, boxes.boxes)
@@ -105,9 +119,22 @@ def _plain_passwords(box: Box) -> Iterator[Finding]:
 
 
 def _unprotected(box: Box) -> Iterator[Finding]:
-    if box.allow_insecure:
-        message = _("has allowInsecure=true: passwords and mail may go over the line in the clear")
-        yield Finding("risk", box.name, message, _("remove it as soon as the server speaks TLS"))
+    """Which servers get passwords and mail in the clear; on this machine nobody listens."""
+    if not box.allow_insecure:
+        return
+    servers = {"pop3Url": box.pop3, "imapUrl": box.imap, "smtpServer": box.smtp}
+    clear = [key for key, server in servers.items() if server and _in_the_clear(server)]
+    if clear:
+        message = _("has allowInsecure=true: passwords and mail go over the line in the clear: {servers}")
+        advice = _("remove it as soon as the server speaks TLS")
+        yield Finding("risk", box.name, message.format(servers=", ".join(clear)), advice)
+    else:
+        message = _("has allowInsecure=true, which nothing here needs")
+        yield Finding("risk", box.name, message, _("remove it: a server written later would be used without TLS"))
+
+
+def _in_the_clear(server: Endpoint) -> bool:
+    return server.security == "plain" and not is_loopback(server.host)
 
 
 def _mailbox_readers(box: Box) -> list[str]:
@@ -119,6 +146,16 @@ def _mailbox_readers(box: Box) -> list[str]:
     same = [key for key, name in names.items() if list(names.values()).count(name) > 1]
     inbox = box.imap_folder.upper() == "INBOX"
     return [key for key in same if inbox or key != "imapUrl"]
+
+
+def _keywords(settings: Settings) -> Iterator[Finding]:
+    """Names under [keywords] that are no keyword's: with one of them the service does not begin."""
+    known = [field.name for field in fields(Keywords)]
+    for name in settings.keywords:
+        if name not in known:
+            guess = nearest(name, known)
+            advice = _("did you mean {guess}?").format(guess=guess) if guess else ", ".join(known)
+            yield Finding("fault", f"{settings.home / 'crmservice.toml'} keywords.{name}", _("is no keyword"), advice)
 
 
 def _oauth(home: Path, boxes: Iterable[Box]) -> Iterator[Finding]:

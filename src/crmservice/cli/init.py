@@ -31,6 +31,9 @@ def init(  # noqa: PLR0913, PLR0917 (each option is a key of the file)
     password_env: Annotated[str, Option("--password-env", help=_("Variable that holds the password."))] = "",
     password_file: Annotated[str, Option("--password-file", help=_("File that holds the password."))] = "",
     oauth: Annotated[bool, Option("--oauth", help=_("Sign in with Config/MicrosoftOAuth.json."))] = False,
+    ca_file: Annotated[
+        Path | None, Option("--ca-file", help=_("PEM file of the only CAs to trust; else the system's."))
+    ] = None,
     rules: Annotated[str, Option("--rules", help=_("safe, or manual as the original did."))] = "safe",
     authserv_id: Annotated[
         list[str] | None, Option("--authserv-id", help=_("Server whose checks are believed."))
@@ -49,21 +52,22 @@ def init(  # noqa: PLR0913, PLR0917 (each option is a key of the file)
     """
     home: Path = ctx.obj.home
     asking = not yes and sys.stdin.isatty()
-    email = email or (typer.prompt(_("Address of the technology box")) if asking else "")
-    if not email:
-        msg = _("give the technology box's address with --email")
-        raise BadConfiguration(msg)
-    if asking and not (pop3 or imap or eml_dir):
-        imap = typer.prompt(_("IMAP server (empty: none)"), default="", show_default=False)
-        pop3 = "" if imap else typer.prompt(_("POP3 server (empty: none)"), default="", show_default=False)
+    if asking:
+        email = email or typer.prompt(_("Address of the technology box"))
+        if not (pop3 or imap or eml_dir):
+            imap = typer.prompt(_("IMAP server (empty: none)"), default="", show_default=False)
+            pop3 = "" if imap else typer.prompt(_("POP3 server (empty: none)"), default="", show_default=False)
+            user = user or (typer.prompt(_("Login name"), default=email) if imap or pop3 else "")
+    _refuse_what_is_missing(email, pop3, imap)
     kind = "imap" if imap else "pop3"
-    name = name or _name_of(email)
+    file = _new_file(home, name or _name_of(email))
     keys = {
         "pop3Email": [email],
         "pop3Url": [pop3],
         "imapUrl": [imap],
         f"{kind}Name": [user or email] if pop3 or imap else [],
         f"{kind}OAuth": ["true"] if oauth else [],
+        "tlsCaFile": [str(ca_file.absolute())] if ca_file else [],
         "emlDir": [str(eml_dir.absolute())] if eml_dir else [],
         "rules": [rules],
         "authservId": authserv_id or [],
@@ -71,11 +75,22 @@ def init(  # noqa: PLR0913, PLR0917 (each option is a key of the file)
         "errorFrom": [email] if error_to else [],
         "errorTo": [error_to],
     }
+    written = [file]
     if (pop3 or imap) and not oauth:
-        keys[f"{kind}Password"] = [_password(home, name, password_env, password_file, asking=asking)]
-    file = _written(home, name, keys)
-    print(_("Written: {file}").format(file=file))
-    raise typer.Exit(_tested(home, file, offline=offline))
+        where = _password(password_env, password_file, asking=asking)
+        if where is None:
+            written.append(_typed_password(home, file.stem))
+            where = f"file:{written[-1].relative_to(home).as_posix()}"
+        keys[f"{kind}Password"] = [where]
+    _write_private(file, box_xml(keys))
+    raise typer.Exit(_tested(home, written, offline=offline))
+
+
+def _refuse_what_is_missing(email: str, pop3: str, imap: str) -> None:
+    if not email:
+        raise BadConfiguration("give the technology box's address with --email")
+    if pop3 and imap:
+        raise BadConfiguration("give --imap or --pop3, not both: two readers of one mailbox file its mail twice")
 
 
 def _name_of(email: str) -> str:
@@ -83,19 +98,22 @@ def _name_of(email: str) -> str:
     return re.sub(r"[^\w.-]", "_", email.partition("@")[0]) or "box"
 
 
-def _password(home: Path, name: str, variable: str, file: str, *, asking: bool) -> str:
-    """What the XML says of the password: where it is, never what it is."""
+def _password(variable: str, file: str, *, asking: bool) -> str | None:
+    """What the XML says of the password: where it is, never what it is. None: it is to be typed in."""
     if variable:
         return f"env:{variable}"
     if file:
         return f"file:{Path(file).absolute()}"
-    if not asking:
-        msg = _("give --password-env or --password-file (or --oauth for Microsoft 365)")
-        raise BadConfiguration(msg)
-    password = typer.prompt(_("Password"), hide_input=True)
+    if asking:
+        return None
+    raise BadConfiguration("give --password-env or --password-file (or --oauth for Microsoft 365)")
+
+
+def _typed_password(home: Path, name: str) -> Path:
+    """The file of a password that is typed in."""
     path = home / "Config" / f"{name}.password"
-    _write_private(path, password + "\n")
-    return f"file:{path}"
+    _write_private(path, typer.prompt(_("Password"), hide_input=True) + "\n")
+    return path
 
 
 def box_xml(keys: dict[str, list[str]]) -> str:
@@ -110,41 +128,51 @@ def box_xml(keys: dict[str, list[str]]) -> str:
     return "\n".join([*head, *lines, "  </appSettings>", "</configuration>", ""])
 
 
-def _written(home: Path, name: str, keys: dict[str, list[str]]) -> Path:
+def _new_file(home: Path, name: str) -> Path:
+    """Where the box's file will be. Nothing is asked, and no password written, for a box that is there already."""
     if not re.fullmatch(r"[\w][\w.-]{0,99}", name):
-        msg = _("{name!r} is no file name").format(name=name)
-        raise BadConfiguration(msg)
+        raise BadConfiguration("{name} is no file name", name=repr(name))
     file = home / f"{name}.xml"
-    _write_private(file, box_xml(keys))
+    if file.exists():
+        raise _there_already(file)
     return file
+
+
+def _there_already(file: Path) -> BadConfiguration:
+    return BadConfiguration("{file} is there already; remove it, or choose another --name", file=file)
 
 
 def _write_private(file: Path, text: str) -> None:
     """A new file that its owner alone may read. Raises BadConfiguration if it is there or can't be made."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        msg = _("{file} is there already; remove it, or choose another --name").format(file=file)
-        raise BadConfiguration(msg) from None
+        raise _there_already(file) from None
     except OSError as error:
-        msg = _("{file} can't be written: {why}").format(file=file, why=error.strerror)
-        raise BadConfiguration(msg) from None
+        raise BadConfiguration("{file} can't be written: {why}", file=file, why=error.strerror) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
 
 
-def _tested(home: Path, file: Path, *, offline: bool) -> int:
-    """Read the file back, try its sources, and say what is left; the exit code."""
+def _tested(home: Path, written: list[Path], *, offline: bool) -> int:
+    """Read the file back, try its sources, and say what is left; the exit code. A file with a fault does not stay."""
+    file = written[0]
     result = load_boxes(home, load_settings(home, os.environ).settings, os.environ)
     for fault in (*result.faults, *result.warnings):
         if fault.file == file:
-            print(f"{_('FAULT') if fault in result.faults else _('WARNING')}  {fault}")
+            level = _("FAULT") if fault in result.faults else _("WARNING")
+            print(f"{level}  {fault.key}: {fault.message}: {fault.advice}")
     box = next((box for box in result.boxes if box.file == file), None)
     if box is None:
-        print(_("Correct the file, then run crmservice check."))
+        for path in written:
+            path.unlink()
+        print(_("Nothing was written; give the command again with this corrected."))
         return exits.BAD_CONFIGURATION
+    print(_("Written: {file}").format(file=", ".join(map(str, written))))
     code = exits.DONE if offline else _tried(box)
+    if code:
+        print(_("The files stay: correct them where they are wrong, then run crmservice check."))
     _say_what_is_left(box)
     return code
 

@@ -211,7 +211,7 @@ class _File:
         try:
             password = parse.secret(given, self.settings.home, self.environ) if given else None
         except ValueError as error:
-            self.fault(f"{kind}Password", str(error), "write env:NAME or file:PATH of something that is there")
+            self.fault(f"{kind}Password", str(error), "set or make it for the service's own account, or name another")
             return None
         return Login(name, password, oauth)
 
@@ -225,7 +225,8 @@ class _File:
             self.fault(keys[0], f"needs {found.file}, which {found.message}".rstrip(), found.advice)
 
     def _collects(self, box: Box) -> None:
-        if not any((box.pop3, box.imap, box.eml_dir, box.graph_mailbox, box.smtp_listen)):
+        # A source whose value is refused has a fault of its own; that nothing is left follows from it.
+        if not (self.faults or any((box.pop3, box.imap, box.eml_dir, box.graph_mailbox, box.smtp_listen))):
             self.warn("pop3Url", "is missing, and no other source is given: the box collects nothing", "give pop3Url")
 
 

@@ -38,7 +38,15 @@ def microsoft_oauth(
     try:
         secret = parse.secret(str(web.get("client_secret", "")), home, environ)
     except ValueError as error:
-        faults.append(Fault(path, 0, "web.client_secret", str(error), "write env:NAME or file:PATH of something there"))
+        faults.append(
+            Fault(
+                path,
+                0,
+                "web.client_secret",
+                str(error),
+                "set or make it for the service's own account, or name another",
+            )
+        )
     if faults:
         return None, tuple(faults)
     values = {key: web[key].strip() for key in (*_NEEDED[:2], *_OPTIONAL) if web.get(key)}

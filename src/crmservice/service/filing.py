@@ -28,7 +28,7 @@ BATCH_BYTES = 8 * 1024 * 1024
 ATTEMPTS = 2
 """Attempts after which a message is set aside (SPEC chapter 3)."""
 
-FORGIVEN = 2
+FORGIVEN = 8
 """Attempts more where nothing shows that the message is to blame: the service was killed from outside."""
 
 

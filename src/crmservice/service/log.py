@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
@@ -12,15 +13,21 @@ from crmservice.pipeline.gateway import Outcome
 
 NAME = "CRMService.log"
 MOST_SUBJECT = 200
+MOST_WAITING = 1024 * 1024
+"""Bytes of lines that wait for a disk with room; beyond them the oldest go."""
 
 
 class ServiceLog:
-    """Appends lines to the log of a home folder. ``now`` gives aware times, ``zone`` the wall clock shown."""
+    """Appends lines to the log of a home folder. ``now`` gives aware times, ``zone`` the wall clock shown.
+
+    Mail does not wait for its log: lines that the disk refuses are written before the next ones.
+    """
 
     def __init__(self, home: Path, zone: tzinfo, now: Callable[[], datetime]) -> None:
         self._path = home / NAME
         self._zone = zone
         self._now = now
+        self._waiting = b""
 
     def messages(self, box: Box, outcomes: Sequence[Outcome]) -> None:
         """One line for each message: box, sender, shortened subject, log words."""
@@ -37,9 +44,17 @@ class ServiceLog:
     def _write(self, level: str, texts: Sequence[str]) -> None:
         when = self._now().astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
         lines = "".join(f"{level} {when} {one_line(text)}\n" for text in texts)
+        self._waiting += lines.encode("utf-8", "backslashreplace")
+        with contextlib.suppress(OSError):
+            self._append()
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting = self._waiting[-MOST_WAITING:].partition(b"\n")[2]
+
+    def _append(self) -> None:
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            os.write(file, lines.encode("utf-8", "backslashreplace"))
+            while self._waiting:
+                self._waiting = self._waiting[os.write(file, self._waiting) :]
         finally:
             os.close(file)
 

@@ -41,7 +41,7 @@ def take(path: Path) -> int | None:
 
     The lock ends with ``os.close`` of the descriptor, or with the process. Children do not inherit it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     if _try_lock(descriptor):
         return descriptor

@@ -297,12 +297,15 @@ class ImapSource:
         self._drop()
         if isinstance(error, LoginError):
             said = self._clean(error)
-            permanent = not any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]"))
-            return SourceError(self._words(doing, f"it says {said!r}{self._advice()}"), permanent=permanent)
+            advice = "; it is tried again" if _passing(said) else self._advice()
+            return SourceError(self._words(doing, f"it says {said!r}{advice}"), permanent=not _passing(said))
         if isinstance(error, OSError):
             return SourceError(self._words(doing, explain(error)))
-        permanent = isinstance(error, UnicodeError) or "[NONEXISTENT]" in str(error).upper()
-        return SourceError(self._words(doing, self._clean(error)), permanent=permanent)
+        said = f"it says {self._clean(error)!r}"
+        if doing.startswith("opening") and not isinstance(error, IMAPClientAbortError) and not _passing(said):
+            said += "; check imapFolder, and that the login may read and delete in it"
+            return SourceError(self._words(doing, said), permanent=True)
+        return SourceError(self._words(doing, f"{said}; check the port, and the server's log"))
 
     def _words(self, doing: str, why: str) -> str:
         return f"IMAP, {doing} {self.login.name} at {self.endpoint.host}:{self.endpoint.port}: {why}"
@@ -317,10 +320,15 @@ class ImapSource:
 
     def _clean(self, error: Exception) -> str:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
-        text = str(error).removeprefix("b'").removesuffix("'")
+        text = str(error).replace("b'", "").removesuffix("'")
         for secret in self._secrets:
             text = text.replace(secret, "***") if secret else text
         return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
+
+
+def _passing(said: str) -> bool:
+    """Whether a refusal's code says that it will pass (RFC 5530 section 3)."""
+    return any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]"))
 
 
 def _shut(client: BoundedClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import imaplib
+import logging
 import select
 import socket
 import ssl
@@ -19,6 +20,10 @@ SLACK_BYTES = 1024 * 1024
 """What an answer may hold beside the messages."""
 
 MAX_LINE_BYTES = 1024 * 1024
+
+# The library logs what a server says, which may be a password; faults reach people through SourceError.
+logging.getLogger("imapclient").addHandler(logging.NullHandler())
+logging.getLogger("imapclient").propagate = False
 
 
 class Bounded(imaplib.IMAP4):

@@ -188,7 +188,7 @@ class Pop3Source:
             try:
                 self._command(b"STLS")
             except Refused:
-                msg = "does not offer STLS, and no password goes over a line that can be read"
+                msg = "does not offer STLS, and no password goes over a line that can be read; try port 995"
                 raise ProtocolError(msg) from None
             wire.start_tls(self._context, self.endpoint.host)
 
@@ -269,7 +269,8 @@ class Pop3Source:
         elif isinstance(error, OSError):  # before ValueError: a certificate's error is both
             why, permanent = explain(error), False
         else:
-            why, permanent = f"it {self._clean(str(error))}", "STLS" in str(error)
+            permanent = "STLS" in str(error)
+            why = f"it {self._clean(str(error))}" + ("" if permanent else "; check the port, and the server's log")
         return SourceError(f"POP3, {doing} {self.login.name} at {server}: {why}", permanent=permanent)
 
     def _advice(self, *, permanent: bool) -> str:
