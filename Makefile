@@ -48,7 +48,7 @@ check-imports: $(STAMP)
 check-tests: $(STAMP)
 	@tools/servers.sh || true
 	@rm -f .coverage .coverage.*
-	$(PYTEST) -n $(JOBS) --cov --cov-report=
+	$(PYTEST) -n $(JOBS) -m "not slow" --cov --cov-report=
 	$(BIN)/coverage json --quiet -o build/coverage.json
 	$(BIN)/python tools/coverage_floor.py build/coverage.json
 
