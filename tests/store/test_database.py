@@ -193,3 +193,20 @@ def test_the_home_is_unknown_before_connecting(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(database, "_Place", SimpleNamespace(home=None))
     with pytest.raises(CrmServiceError, match="not connected"):
         database.home()
+
+
+def test_where_django_comes_first_the_store_does_not_set_it_up_again() -> None:
+    """As in a web server or ``manage.py``: the store is imported in the midst of Django's own beginning."""
+    code = """
+        from crmservice import bootstrap
+        bootstrap.prepare()
+        import django
+        begun = []
+        setup = django.setup
+        django.setup = lambda: begun.append(1)
+        setup()
+        import crmservice.store.models
+        print(begun)
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

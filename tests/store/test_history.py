@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crmservice.config import Box
-from crmservice.crm.directory import people_of
+from crmservice.crm.directory import Directory, Wanted, people_of
+from crmservice.crm.records import Contract
 from crmservice.mail.parsing import parse
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.process import Pipeline
 from crmservice.pipeline.rule import Decision
+from crmservice.pipeline.wanted import wanted
 from crmservice.rules import CHAIN
 from crmservice.service.replaying import Difference, Replay
 from crmservice.store import tables
@@ -61,6 +64,16 @@ class Kept:
         history = StoreHistory(lambda path: people_of(parse(self.read(path))))
         pipeline = self.pipeline.on(history.gateway_before(row.id))
         return pipeline.decide_alone(self.box, row, pipeline.read(self.read(row.path), self.box))[1]
+
+    def directory(self, row: Waiting) -> Directory:
+        """What the rules look up for a kept mail, as of before it arrived."""
+        history = StoreHistory(lambda path: people_of(parse(self.read(path))))
+        reading = self.pipeline.read(self.read(row.path), self.box)
+        return history.gateway_before(row.id).directory_for(wanted([reading], self.box), [row.id])
+
+    def contracts(self, *numbers: str) -> list[Contract]:
+        found = self.pipeline.gateway.directory_for(Wanted(contracts=frozenset(numbers)), []).contracts
+        return [found[number] for number in numbers]
 
 
 @pytest.fixture
@@ -170,3 +183,51 @@ def test_a_message_whose_backup_is_gone_is_passed_over(kept: Kept) -> None:
 
     kept.read = gone  # type: ignore[method-assign]
     assert kept.replay(ignore_subjects=("newsletter",)) == []
+
+
+def problem(subject: str, status: str, contract: str, message_id: str) -> bytes:
+    """A mail of the Troubleshooting application on problem 512 (manual 15.2)."""
+    rows = f"<tr><td>Subject</td><td>{subject}</td></tr><tr><td>Status</td><td>{status}</td></tr>"
+    html = f"<p>Contract: {contract}</p><table>{rows}</table><a href='https://ng.firma.cz/form.aspx?form=1&amp;id=512'>x</a>"
+    return eml(status, sender="podpora@firma.cz", subject="Problem No. 512", html=html, message_id=message_id)
+
+
+def test_a_task_that_a_later_mail_changed_is_as_it_was(kept: Kept) -> None:
+    first, second, third = (
+        kept.receive(problem(subject, status, contract, f"{status}@x"))
+        for subject, status, contract in (("Tisk", "New", "123"), ("Tisk", "Open", "124"), ("Síť", "Done", "123"))
+    )
+    seen = [kept.directory(row).tasks.get("78") for row in (first, second, third)]
+    assert [task and (task.subject, task.status) for task in seen] == [None, ("Tisk", "New"), ("Tisk", "Open")]
+    contracts = kept.contracts("123", "124")
+    assert [(task.contract, task.account) for task in seen if task] == [(one.id, one.account) for one in contracts]
+
+
+def test_a_thread_is_filed_where_its_earlier_mails_were(home: Path, row: Row) -> None:
+    kept = Kept(row, rules="safe")
+    start: dict[str, Any] = {"references": "<a@x>", "in_reply_to": "<a@x>"}
+    mails = [
+        eml("Dobrý den", message_id="a@x"),
+        eml("ještě nic", message_id="b@x", **start),
+        eml("Zakázka: 123", sender="novak@firma.cz", to="jana@acme.cz", message_id="c@x", **start),
+        eml("děkuji", message_id="d@x", **start),
+        eml("Zakázka: 124", sender="novak@firma.cz", to="jana@acme.cz", message_id="e@x", **start),
+        eml("díky", message_id="f@x", **start),
+    ]
+    rows = [kept.receive(raw) for raw in mails]
+    first, second = (contract.id for contract in kept.contracts("123", "124"))
+    filed = [decision.found.assignment.contract for decision in map(kept.then, rows)]
+    assert filed == [None, None, first, first, second, second]
+
+
+def test_an_invitation_that_was_sent_anew_is_as_it_was(kept: Kept) -> None:
+    stamps = ("20260302T090000Z", "20260302T100000Z", "20260302T110000Z")
+    rows = [
+        kept.receive(eml(stamp, parts=[calendar(stamp=stamp, summary=stamp)], message_id=f"{stamp}@acme.cz"))
+        for stamp in stamps
+    ]
+    seen = [
+        [record.stamp and f"{record.stamp:%Y%m%dT%H%M%SZ}" for record in kept.directory(row).invitations.values()]
+        for row in rows
+    ]
+    assert seen == [[], [stamps[0]], [stamps[1]]]

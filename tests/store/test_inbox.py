@@ -68,6 +68,18 @@ def test_a_source_id_that_no_table_holds_is_still_recognised(home: Path) -> None
     assert inbox.known("crm", "eml", [strange]) == {strange: [(key, f"{1:064x}")]}
 
 
+def test_files_that_no_row_names_are_told(home: Path) -> None:
+    inbox.accept([arrival(1), arrival(2, box="other")])
+    paths = [f"POP3Downloads/2026-03-02/{n}.eml" for n in range(4)]
+    assert inbox.without_row(paths) == inbox.StoreInbox().without_row(paths) == [paths[0], paths[3]]
+    assert inbox.without_row([]) == []
+
+
+def test_without_the_lease_nobody_may_take_a_file_for_nobody_s(home: Path) -> None:
+    with pytest.raises(LeaseLost):
+        inbox.StoreInbox(Lost()).without_row(["POP3Downloads/2026-03-02/1.eml"])
+
+
 def test_an_attempt_is_counted_and_taken_back(row: Callable[[], Waiting]) -> None:
     one = row()
     inbox.claim([one.id])

@@ -44,19 +44,33 @@ def _run_child(work: Work, died: bool) -> tuple[int, bool]:
     sys.stderr.flush()
     parent = os.getpid()
     ended, end = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _be_child(work, died, parent, end)
-    os.close(end)
-    with _passed_on(child), os.fdopen(ended, "rb") as word:
-        return _wait(child), word.read() != b""
+    with contextlib.ExitStack() as handlers:
+        with _untold() as mask:
+            child = os.fork()
+            if child == 0:
+                _be_child(work, died, parent, end, mask)
+            handlers.enter_context(_passed_on(child))
+        os.close(end)
+        with os.fdopen(ended, "rb") as word:
+            return os.waitpid(child, 0)[1], word.read() != b""
 
 
-def _be_child(work: Work, died: bool, parent: int, end: int) -> None:
+@contextlib.contextmanager
+def _untold() -> Iterator[set[int]]:
+    """Hold back SIGINT and SIGTERM, giving the mask of before: told to end too early, a parent leaves its worker."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield {int(number) for number in mask}
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _be_child(work: Work, died: bool, parent: int, end: int, mask: set[int]) -> None:
     """Do the work and leave without returning to the parent's code; a byte to ``end`` says that it is done."""
     code = 1
     try:
         _die_with_parent(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = work(died)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -68,27 +82,26 @@ def _be_child(work: Work, died: bool, parent: int, end: int) -> None:
         os._exit(code)
 
 
-def _wait(child: int) -> int:
-    while True:
-        try:
-            return os.waitpid(child, 0)[1]
-        except KeyboardInterrupt:  # the child got it too and finishes the message at hand
-            continue
-
-
 @contextlib.contextmanager
 def _passed_on(child: int) -> Iterator[None]:
-    """SIGTERM to the parent is the child's to hear."""
+    """SIGTERM to the parent is the child's to hear. A terminal's SIGINT it hears itself, and ends its work."""
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, number)
 
-    before = signal.signal(signal.SIGTERM, pass_on)
+    def leave_it(_number: int, _frame: FrameType | None) -> None:
+        pass
+
+    before = [
+        (number, signal.signal(number, heard))
+        for number, heard in ((signal.SIGTERM, pass_on), (signal.SIGINT, leave_it))
+    ]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _die_with_parent(parent: int) -> None:
