@@ -22,7 +22,7 @@ fi
 # An environment that was copied or whose interpreter has gone is made anew.
 "$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$venv"
 say "installing $lock (about 15 s)"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" || {
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock" || {
     say "the packages of $lock could not be installed: is a package index reachable, and may this user write to $venv?"
     exit 1
 }
