@@ -21,11 +21,12 @@ from tests.support.stub import Pop3Stub, Talk, serve
 
 CANARY = "S3CR3T-CANARY-7f"
 QUICK = Timeouts(2, 0.5, 5)
+CONTEXT = tls_context()
 
 
 def source(port: int, security: Security = "plain", token: Token | None = None, *, name: str = "crm") -> Pop3Source:
     login = Login(name, None if token else Secret(CANARY), oauth=token is not None)
-    return Pop3Source(Endpoint("127.0.0.1", port, security), login, tls_context(), QUICK, token)
+    return Pop3Source(Endpoint("127.0.0.1", port, security), login, CONTEXT, QUICK, token)
 
 
 def fetched(one: Pop3Source, limit: int = 10_000) -> list[Fetched]:
@@ -219,9 +220,7 @@ def test_a_large_message_over_a_slow_line_gets_through() -> None:
         stub(talk)
 
     with serve(slowly) as (port, _):
-        one = Pop3Source(
-            Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), tls_context(), Timeouts(1, 1, 0.4)
-        )
+        one = Pop3Source(Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), CONTEXT, Timeouts(1, 1, 0.4))
         assert [found.data for found in one.fetch(NOTHING.__contains__, 100_000)] == [large]
         one.close()
 
@@ -234,9 +233,7 @@ def test_a_server_that_drips_is_left_when_the_session_is_over() -> None:
             time.sleep(0.05)
 
     with serve(drip) as (port, _):
-        one = Pop3Source(
-            Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), tls_context(), Timeouts(1, 1, 0.3)
-        )
+        one = Pop3Source(Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), CONTEXT, Timeouts(1, 1, 0.3))
         with pytest.raises(SourceError, match="in time") as caught:
             fetched(one)
     assert not caught.value.permanent
@@ -345,7 +342,7 @@ def test_a_token_that_can_not_be_had_leaves_no_session_behind() -> None:
 
 
 def test_the_context_verifies_certificate_and_name() -> None:
-    context = tls_context()
+    context = CONTEXT
     assert context.check_hostname
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2

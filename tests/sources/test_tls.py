@@ -137,6 +137,17 @@ def test_old_tls_is_not_spoken() -> None:
     assert tls_context().minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.parametrize("content", [b"no certificate", None])
+def test_a_file_of_cas_that_can_not_be_used_is_named(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SourceError, match="tlsCaFile") as caught:
+        open_sources(box(1, "imap", file))
+    assert caught.value.permanent
+    assert str(file) in str(caught.value)
+
+
 def test_a_box_has_its_sources_in_the_order_of_reading(tmp_path: Path) -> None:
     server, login = Endpoint("localhost", 1, "tls"), Login("crm", Secret("x"))
     one = Box("crm", "crm@firma.cz", eml_dir=tmp_path, pop3=server, pop3_login=login, imap=server, imap_login=login)

@@ -29,6 +29,16 @@ class Talk:
         line, _, self._buffer = self._buffer.partition(b"\r\n")
         return line
 
+    def exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            data = self.sock.recv(MANY)
+            if not data:
+                raise ConnectionResetError
+            self.received += data
+            self._buffer += data
+        found, self._buffer = self._buffer[:size], self._buffer[size:]
+        return found
+
     def send(self, *lines: bytes) -> None:
         self.sock.sendall(b"".join(line + b"\r\n" for line in lines))
 

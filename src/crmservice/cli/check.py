@@ -81,7 +81,7 @@ def findings_of(home: Path, *, offline: bool) -> list[Finding]:
     for box in boxes.boxes:
         found += risks(box)
         if not offline:
-            found += [_of_try(box, tried) for tried in try_sources(box)]
+            found += [_of_try(box, tried) for tried in try_sources(box, home)]
     return found
 
 

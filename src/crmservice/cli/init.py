@@ -170,16 +170,16 @@ def _tested(home: Path, written: list[Path], *, offline: bool) -> int:
         print(_("Nothing was written; give the command again with this corrected."))
         return exits.BAD_CONFIGURATION
     print(_("Written: {file}").format(file=", ".join(map(str, written))))
-    code = exits.DONE if offline else _tried(box)
+    code = exits.DONE if offline else _tried(box, home)
     if code:
         print(_("The files stay: correct them where they are wrong, then run crmservice check."))
     _say_what_is_left(box)
     return code
 
 
-def _tried(box: Box) -> int:
+def _tried(box: Box, home: Path) -> int:
     problems = []
-    for tried in try_sources(box):
+    for tried in try_sources(box, home):
         print(f"{tried.source}: {tried.problem or _('answers, and lets us in')}")
         problems += [tried] if tried.problem else []
     if any(tried.permanent for tried in problems):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
-from crmservice.sources import Probing, Token, open_sources
+from crmservice.service.tokens import mail_token
+from crmservice.sources import Probing, open_sources
 from crmservice.tls import Timeouts
 
 WAITS = Timeouts(connect=10, read=15, session=30)
@@ -22,12 +24,12 @@ class Tried(NamedTuple):
     permanent: bool = False
 
 
-def try_sources(box: Box, token: Token | None = None, timeouts: Timeouts = WAITS) -> Iterator[Tried]:
+def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tried]:
     """Sign in to each source of the box; nothing is read or deleted."""
     try:
-        sources = open_sources(box, timeouts, token)
-    except OSError as error:
-        yield Tried("tlsCaFile", f"{box.tls_ca_file} holds no certificates ({error.strerror or error})", permanent=True)
+        sources = open_sources(box, timeouts, mail_token(box, home))
+    except CrmServiceError as error:
+        yield Tried("TLS", str(error), error.permanent)
         return
     for source in sources:
         try:

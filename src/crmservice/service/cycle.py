@@ -21,6 +21,7 @@ from crmservice.service.filing import Filing
 from crmservice.service.importing import ImportFolder
 from crmservice.service.limits import limit_memory
 from crmservice.service.log import ServiceLog
+from crmservice.service.tokens import mail_token
 from crmservice.sources import Source, open_sources
 
 DONE, FAILED, TRY_LATER, BAD_CONFIGURATION = 0, 1, 75, 78
@@ -94,7 +95,7 @@ class Cycle:
         return TRY_LATER if TRY_LATER in codes else DONE
 
     def _sources(self, box: Box) -> Iterable[Source]:
-        sources = open_sources(box)
+        sources = open_sources(box, token=mail_token(box, self.found.home))
         resting = paused(box, wiring.now())
         return [source for source in sources if not (resting and source.remote)]
 

@@ -7,7 +7,8 @@ one whose deletion fails never makes the round endless; after ``close`` the same
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -100,10 +101,26 @@ def header_of(data: bytes) -> bytes:
     return head[: at + length]
 
 
+def quotable(said: str, secrets: Iterable[str]) -> str:
+    """A server's text for people: printable, without the secrets that it repeats, no more than a line."""
+    for secret in secrets:
+        said = said.replace(secret, "***") if secret else said
+    return "".join(letter if letter.isprintable() else "?" for letter in said)[:200]
+
+
+def oauth_advice(right: str) -> str:
+    """What to look at where Exchange Online refuses a token: its own words never say (CALENDAR A9)."""
+    return (
+        f"; check {right}, Add-MailboxPermission, and that New-ServicePrincipal was given the object id of the"
+        " enterprise application"
+    )
+
+
 def open_sources(box: Box, timeouts: Timeouts | None = None, token: Token | None = None) -> tuple[Source, ...]:
     """The box's sources by its keys, none of them contacted yet: the order is the order of reading.
 
-    ``token`` is asked for an access token whenever a login uses OAuth2.
+    ``token`` is asked for an access token whenever a login uses OAuth2. Raises SourceError where ``tlsCaFile``
+    can't be used.
     """
     from crmservice.sources.eml_folder import EmlFolder
     from crmservice.sources.imap import ImapSource
@@ -114,8 +131,16 @@ def open_sources(box: Box, timeouts: Timeouts | None = None, token: Token | None
     if box.eml_dir is not None:
         sources.append(EmlFolder(box.eml_dir))
     if box.pop3 is not None and box.pop3_login is not None:
-        sources.append(Pop3Source(box.pop3, box.pop3_login, tls_context(box.tls_ca_file), waits, token))
+        sources.append(Pop3Source(box.pop3, box.pop3_login, _context(box), waits, token))
     if box.imap is not None and box.imap_login is not None:
-        context = tls_context(box.tls_ca_file)
-        sources.append(ImapSource(box.imap, box.imap_login, context, waits, token, folder=box.imap_folder))
+        sources.append(ImapSource(box.imap, box.imap_login, _context(box), waits, token, folder=box.imap_folder))
     return tuple(sources)
+
+
+def _context(box: Box) -> ssl.SSLContext:
+    try:
+        return tls_context(box.tls_ca_file)
+    except OSError as error:
+        why = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
+        message = f"tlsCaFile {box.tls_ca_file} can't be used: {why}; name a PEM file with the CA's certificate"
+        raise SourceError(message, permanent=True) from None

@@ -7,6 +7,7 @@ server's own clock, which must be renewed. Both carry an epoch: a holder that lo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -69,9 +70,9 @@ class Lease:
             with database.writing():
                 bulk.execute(free, [self.box, self.epoch])
         elif self.descriptor != _RELEASED:
-            os.ftruncate(self.descriptor, 0)
-            os.close(self.descriptor)
-            self.descriptor = _RELEASED
+            descriptor, self.descriptor = self.descriptor, _RELEASED
+            _say(descriptor, "")
+            os.close(descriptor)
 
 
 def take(box: str) -> Lease:
@@ -91,18 +92,27 @@ def lock_file(box: str) -> Path:
 
 def _take_file(box: str) -> Lease:
     path = lock_file(box)
-    descriptor = locks.take(path)
+    try:
+        descriptor = locks.take(path)
+    except OSError as fault:
+        raise database.DatabaseUnavailable(f"{path} can't be locked: {fault.strerror}") from fault
     if descriptor is None:
         raise LeaseHeld(box, _read_holder(path))
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps({"holder": holder()}).encode())
+        _say(descriptor, json.dumps({"holder": holder()}))
         with database.writing():
             bulk.execute(_NEXT_EPOCH, [box, holder()])
             return Lease(box, _epoch(box), descriptor)
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _say(descriptor: int, text: str) -> None:
+    """Write who holds the lock: a word to people alone, so a full disk may refuse it."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, text.encode())
 
 
 _NEXT_EPOCH = (

@@ -14,7 +14,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
-from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of
+from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of, oauth_advice, quotable
 from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient
 from crmservice.tls import Timeouts, explain
 
@@ -312,18 +312,13 @@ class ImapSource:
 
     def _advice(self) -> str:
         if self.login.oauth:
-            return (
-                "; check IMAP.AccessAsApp, Add-MailboxPermission, and that New-ServicePrincipal was given the object id"
-                " of the enterprise application"
-            )
+            return oauth_advice("IMAP.AccessAsApp")
         return "; check imapName and imapPassword"
 
     def _clean(self, error: Exception) -> str:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
         text = str(error).replace("b'", "").removesuffix("'")
-        for secret in self._secrets:
-            text = text.replace(secret, "***") if secret else text
-        return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
+        return quotable(text, self._secrets)
 
 
 def _passing(said: str) -> bool:

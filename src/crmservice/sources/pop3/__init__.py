@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
-from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of
+from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of, oauth_advice, quotable
 from crmservice.sources.pop3.wire import ProtocolError, Refused, TooLarge, Wire
 from crmservice.tls import Timeouts, connect, explain
 
@@ -277,17 +277,12 @@ class Pop3Source:
         if not permanent:
             return "; it is tried again"
         if self.login.oauth:
-            return (
-                "; check POP.AccessAsApp, Add-MailboxPermission, and that New-ServicePrincipal was given the object id"
-                " of the enterprise application"
-            )
+            return oauth_advice("POP.AccessAsApp")
         return "; check pop3Name and pop3Password"
 
     def _clean(self, text: str) -> str:
         """A server's text for people: no secret that it repeats, no more than a line."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***") if secret else text
-        return text[:200]
+        return quotable(text, self._secrets)
 
 
 def _source_id(uid: bytes) -> str:

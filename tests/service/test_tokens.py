@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from crmservice.config import Box, Endpoint, Login, MicrosoftOAuth, Secret
+from crmservice.service.tokens import ClientCredentials, TokenError, mail_token
+from crmservice.sources import open_sources
+from tests.support.stub import Talk, serve
+
+CANARY = "S3CR3T-CANARY-7f"
+GOOD = {"token_type": "Bearer", "expires_in": 3599, "access_token": "eyJ-token"}
+
+
+class Endpoints:
+    """A token endpoint: answers in order, the last one again and again."""
+
+    def __init__(self, *answers: tuple[int, object]) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[str, list[str]]] = []
+        self.paths: list[str] = []
+
+    def __call__(self, talk: Talk) -> None:
+        self.paths.append(talk.line().decode().split(" ")[1])
+        length = 0
+        while line := talk.line():
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.partition(b":")[2])
+        body = talk.exactly(length)
+        self.asked.append(parse_qs(body.decode()))
+        status, answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(data)}\r\nConnection: close\r\n\r\n"
+        talk.raw(head.encode() + data)
+
+
+def settings(port: int) -> MicrosoftOAuth:
+    uri = f"http://127.0.0.1:{port}/tenant/oauth2/v2.0/token"
+    return MicrosoftOAuth(Path("Config/MicrosoftOAuth.json"), "app", "tenant", uri, Secret(CANARY))
+
+
+def error_of(endpoint: Endpoints) -> TokenError:
+    with serve(endpoint) as (port, _), pytest.raises(TokenError) as caught:
+        ClientCredentials(settings(port))()
+    return caught.value
+
+
+def refused(code: int, error: str = "invalid_client") -> dict[str, object]:
+    text = f"AADSTS{code}: refused {CANARY}\r\nTrace ID: 1"
+    return {"error": error, "error_description": text, "error_codes": [code]}
+
+
+def test_a_token_is_asked_for_as_client_credentials_with_the_scope_of_exchange() -> None:
+    endpoint = Endpoints((200, GOOD))
+    with serve(endpoint) as (port, _):
+        assert ClientCredentials(settings(port))() == "eyJ-token"
+    assert endpoint.paths == ["/tenant/oauth2/v2.0/token"]
+    assert endpoint.asked == [
+        {
+            "client_id": ["app"],
+            "client_secret": [CANARY],
+            "grant_type": ["client_credentials"],
+            "scope": ["https://outlook.office365.com/.default"],
+        }
+    ]
+
+
+@pytest.mark.parametrize(("later", "requests"), [(3298.0, 1), (3299.0, 2)])
+def test_a_token_serves_until_300_seconds_before_its_end(later: float, requests: int) -> None:
+    endpoint = Endpoints((200, GOOD))
+    clock = iter([0.0, later, later])
+    with serve(endpoint) as (port, _):
+        token = ClientCredentials(settings(port), clock=lambda: next(clock))
+        token()
+        token()
+    assert len(endpoint.asked) == requests
+
+
+@pytest.mark.parametrize("lasts", [None, "soon", -1, 3.5, True])
+def test_a_token_without_a_usable_end_serves_once(lasts: object) -> None:
+    endpoint = Endpoints((200, {**GOOD, "expires_in": lasts}))
+    with serve(endpoint) as (port, _):
+        token = ClientCredentials(settings(port))
+        assert [token(), token()] == ["eyJ-token"] * 2
+    assert len(endpoint.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (7000215, "not its id"),
+        (7000222, "has expired"),
+        (7000112, "disabled"),
+        (700016, "client_id"),
+        (90002, "tenant_id"),
+        (900023, "tenant_id"),
+        (500011, "Exchange Online"),
+        (53003, "Conditional Access"),
+    ],
+)
+def test_a_refusal_is_said_in_words_and_is_for_the_administrator(code: int, words: str) -> None:
+    error = error_of(Endpoints((401, refused(code))))
+    assert error.permanent
+    assert words in str(error)
+    assert f"AADSTS{code}" in str(error)
+    assert CANARY not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "permanent"),
+    [
+        (400, {"error": "invalid_scope"}, True),
+        (401, refused(1), True),
+        (429, {"error": "temporarily_unavailable"}, False),
+        (503, b"<html>busy</html>", False),
+        (503, refused(1), False),
+        (200, b"", False),
+        (200, b"[" * 100_000, False),
+        (200, {"access_token": "two\r\nlines", "expires_in": 3599}, False),
+        (200, {"access_token": 7}, False),
+        (200, b" " * 300_000 + json.dumps(GOOD).encode(), False),
+        (302, b"", False),
+        (400, {"error": CANARY, "error_codes": "x"}, False),
+    ],
+)
+def test_any_other_answer_is_an_error_that_knows_whether_it_passes(
+    status: int, answer: object, permanent: bool
+) -> None:
+    error = error_of(Endpoints((status, answer)))
+    assert error.permanent == permanent
+    assert f"HTTP {status}" in str(error)
+    assert CANARY not in str(error)
+
+
+def test_an_endpoint_that_is_not_there_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    with serve(lambda _talk: None) as (port, _):
+        pass
+    with caplog.at_level(logging.DEBUG), pytest.raises(TokenError, match="refuses the connection") as caught:
+        ClientCredentials(settings(port))()
+    assert not caught.value.permanent
+    assert CANARY not in caplog.text + str(caught.value)
+
+
+def test_no_secret_reaches_a_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), serve(Endpoints((200, GOOD))) as (port, _):
+        ClientCredentials(settings(port))()
+    assert CANARY not in caplog.text
+    assert "eyJ-token" not in caplog.text
+
+
+def oauth_file(home: Path, port: int) -> None:
+    web = {
+        "client_id": "app",
+        "tenant_id": "tenant",
+        "token_uri": f"http://127.0.0.1:{port}/organizations/oauth2/v2.0/token",
+        "client_secret": CANARY,
+    }
+    (home / "Config").mkdir()
+    (home / "Config" / "MicrosoftOAuth.json").write_text(json.dumps({"web": web}))
+
+
+def test_a_mailbox_is_read_with_a_token_of_its_tenant(tmp_path: Path) -> None:
+    lines: list[bytes] = []
+
+    def mailbox(talk: Talk) -> None:
+        for answer in (b"+OK\r\n", b"+ \r\n", b"+OK\r\n", b"+OK\r\n.\r\n"):
+            talk.raw(answer)
+            lines.append(talk.line())
+
+    endpoint = Endpoints((200, GOOD))
+    with serve(endpoint) as (port, _), serve(mailbox) as (pop3, _):
+        oauth_file(tmp_path, port)
+        server, login = Endpoint("127.0.0.1", pop3, "plain"), Login("crm@firma.cz", oauth=True)
+        box = Box("crm", "crm@firma.cz", root_path=tmp_path, pop3=server, pop3_login=login)
+        (source,) = open_sources(box, token=mail_token(box, tmp_path))
+        assert list(source.fetch(lambda _id: False, 1000)) == []
+        source.close()
+    assert endpoint.paths == ["/tenant/oauth2/v2.0/token"]
+    assert base64.b64decode(lines[1]) == b"user=crm@firma.cz\1auth=Bearer eyJ-token\1\1"
+
+
+def test_a_missing_file_is_named_when_a_token_is_asked_for(tmp_path: Path) -> None:
+    token = mail_token(Box("crm", "crm@firma.cz", root_path=tmp_path), tmp_path)
+    with pytest.raises(TokenError, match=r"MicrosoftOAuth\.json") as caught:
+        token()
+    assert caught.value.permanent
