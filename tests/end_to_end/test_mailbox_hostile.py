@@ -102,7 +102,7 @@ def _tried(place: Place, *, code: int = 75, **env: str) -> bytes:
     check = subprocess.run(
         place.command("-v", "check"), env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60
     )
-    outputs = [check.stdout, check.stderr, place.run("-v", "run", "--once", code=code, wait=120, **env)]
+    outputs = [check.stdout, check.stderr, place.run("-v", "run", "--once", code=code, **env)]
     return _everything(place, outputs)
 
 

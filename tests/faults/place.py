@@ -68,7 +68,7 @@ class Place:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, code: int = 0, wait: float = 120, **env: str) -> str:
+    def run(self, *arguments: str, code: int = 0, **env: str) -> str:
         """Run a command to its end; returns what it printed on either stream."""
         done = subprocess.run(
             self.command(*arguments),
@@ -77,13 +77,13 @@ class Place:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=wait,
+            timeout=120,
         )
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}"
         return done.stdout
 
     def cycle(self, *, code: int = 0, **env: str) -> str:
-        return self.run("run", "--once", code=code, wait=120, **env)
+        return self.run("run", "--once", code=code, **env)
 
     def deliver(self, mails: Iterable[bytes]) -> None:
         assert self.server is not None
@@ -158,6 +158,8 @@ class Place:
         done = subprocess.run(
             self.command("ledger", "--json"), env=environment(), capture_output=True, text=True, check=False
         )
+        assert done.returncode in (0, 1), done.stderr
+        assert done.stdout, done.stderr
         return dict(json.loads(done.stdout))
 
 
