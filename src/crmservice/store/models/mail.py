@@ -1,224 +1,13 @@
-"""The tables. Imported by nobody outside ``store``: rows are reached by saying who is looking.
-
-Keys are made in Python (``crm.ids``); ``ref`` is the id that a loaded file gave a record. Digests are 16
-bytes (``mail.message.digest``). Times are UTC.
-"""
+"""Messages, the activities they became, threads, invitations, and what each message changed."""
 
 # mypy: disable-error-code="var-annotated"
 from __future__ import annotations
 
 from django.db import models
 
-from crmservice.crm.ids import new_id
-
-
-class Keyed(models.Model):
-    """A row with a key of ours."""
-
-    id = models.BigIntegerField(primary_key=True, default=new_id, editable=False)
-
-    class Meta:
-        abstract = True
-
-
-class Loaded(Keyed):
-    """A record that ``load`` may have brought, known again by the id of its file."""
-
-    ref = models.CharField(max_length=200, null=True, unique=True)
-
-    class Meta:
-        abstract = True
-
-
-class Role(Loaded):
-    """User roles form a tree; the root's level is 1 (the manual's immersion level)."""
-
-    name = models.CharField(max_length=200, unique=True)
-    parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children")
-    level = models.SmallIntegerField(default=1, db_index=True)
-
-    class Meta:
-        db_table = "crm_role"
-
-
-class User(Loaded):
-    """A row of the user table (the manual's ``susers``). ``password`` and ``last_login`` serve sign-in."""
-
-    login = models.CharField(max_length=150, unique=True)
-    name = models.CharField(max_length=200, blank=True)
-    email = models.CharField(max_length=320, blank=True)
-    role = models.ForeignKey(Role, models.PROTECT, null=True)
-    active = models.BooleanField(default=True)
-    admin = models.BooleanField(default=False)
-    password = models.CharField(max_length=128, blank=True)
-    last_login = models.DateTimeField(null=True)
-
-    class Meta:
-        db_table = "crm_user"
-
-
-class UserAddress(models.Model):
-    """The addresses a user has: the e-mail and the aliases, in lower case."""
-
-    address = models.CharField(max_length=320, primary_key=True)
-    user = models.ForeignKey(User, models.CASCADE, related_name="addresses")
-
-    class Meta:
-        db_table = "crm_user_address"
-
-
-class SharedAddress(Loaded):
-    """An address many answer for: one user, or a role whose active members take turns."""
-
-    address = models.CharField(max_length=320, unique=True)
-    responsible = models.ForeignKey(User, models.CASCADE, null=True, related_name="+")
-    role = models.ForeignKey(Role, models.CASCADE, null=True, related_name="+")
-    last_user = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-
-    class Meta:
-        db_table = "crm_shared_address"
-
-
-class ActivityType(Loaded):
-    """A type of activities; ``folded`` is the name as markers compare it."""
-
-    name = models.CharField(max_length=200, unique=True)
-    folded = models.CharField(max_length=200, db_index=True)
-
-    class Meta:
-        db_table = "crm_activity_type"
-
-
-class Reachable(Loaded):
-    """Whoever can be written to: permissions off after an opt-out, broken after a bounce (manual 13)."""
-
-    name = models.CharField(max_length=200)
-    sort_key = models.CharField(max_length=400, blank=True, db_index=True)
-    allow_emails = models.BooleanField(default=True)
-    allow_bulk_emails = models.BooleanField(default=True)
-    email_broken = models.BooleanField(default=False)
-
-    class Meta:
-        abstract = True
-
-
-class Account(Reachable):
-    """A customer company (the manual's business relationship)."""
-
-    class Meta:
-        db_table = "crm_account"
-
-
-class Contact(Reachable):
-    """A person in the address book, usually of an account."""
-
-    account = models.ForeignKey(Account, models.SET_NULL, null=True, related_name="contacts")
-
-    class Meta:
-        db_table = "crm_contact"
-
-
-class AccountAddress(models.Model):
-    """An account's addresses, in lower case; several accounts may share one."""
-
-    account = models.ForeignKey(Account, models.CASCADE, related_name="addresses")
-    address = models.CharField(max_length=320, db_index=True)
-    domain = models.CharField(max_length=255, db_index=True)
-
-    class Meta:
-        db_table = "crm_account_address"
-        constraints = [models.UniqueConstraint(fields=["account", "address"], name="account_address_once")]
-
-
-class ContactAddress(models.Model):
-    """A contact's addresses, in lower case; several contacts may share one."""
-
-    contact = models.ForeignKey(Contact, models.CASCADE, related_name="addresses")
-    address = models.CharField(max_length=320, db_index=True)
-    domain = models.CharField(max_length=255, db_index=True)
-
-    class Meta:
-        db_table = "crm_contact_address"
-        constraints = [models.UniqueConstraint(fields=["contact", "address"], name="contact_address_once")]
-
-
-class Numbered(Loaded):
-    """A record known by its number; ``folded`` is the number as markers compare it."""
-
-    number = models.CharField(max_length=100, unique=True)
-    folded = models.CharField(max_length=100, db_index=True)
-
-    class Meta:
-        abstract = True
-
-
-class Contract(Numbered):
-    """What we do for a customer; projects too."""
-
-    name = models.CharField(max_length=300, blank=True)
-    account = models.ForeignKey(Account, models.SET_NULL, null=True)
-
-    class Meta:
-        db_table = "crm_contract"
-
-
-class ContractMember(models.Model):
-    """The contract's team."""
-
-    contract = models.ForeignKey(Contract, models.CASCADE, related_name="team")
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-
-    class Meta:
-        db_table = "crm_contract_member"
-        constraints = [models.UniqueConstraint(fields=["contract", "user"], name="contract_member_once")]
-
-
-class Order(Numbered):
-    """A customer's order."""
-
-    name = models.CharField(max_length=300, blank=True)
-    account = models.ForeignKey(Account, models.SET_NULL, null=True)
-
-    class Meta:
-        db_table = "crm_order"
-
-
-class Task(Numbered):
-    """A task. ``value`` is the number as a whole number where it is one: the next is the largest plus one."""
-
-    value = models.BigIntegerField(null=True, db_index=True)
-    subject = models.CharField(max_length=1000, blank=True)
-    body = models.TextField(blank=True)
-    status = models.CharField(max_length=200, default="new")
-    approver = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
-    contract = models.ForeignKey(Contract, models.SET_NULL, null=True)
-    problem_id = models.CharField(max_length=100, null=True, unique=True)
-
-    class Meta:
-        db_table = "crm_task"
-
-
-class TaskSolver(models.Model):
-    """Who solves a task."""
-
-    task = models.ForeignKey(Task, models.CASCADE, related_name="solvers")
-    user = models.ForeignKey(User, models.CASCADE, related_name="+")
-
-    class Meta:
-        db_table = "crm_task_solver"
-        constraints = [models.UniqueConstraint(fields=["task", "user"], name="task_solver_once")]
-
-
-class ForbiddenEmail(Keyed):
-    """An address that campaigns must leave out (manual 13)."""
-
-    email = models.CharField(max_length=320)
-    type = models.CharField(max_length=20)
-    unverified = models.BooleanField(default=False)
-
-    class Meta:
-        db_table = "crm_forbidden_email"
-        constraints = [models.UniqueConstraint(fields=["email", "type"], name="forbidden_email_once")]
+from crmservice.store.models.base import Keyed, Loaded
+from crmservice.store.models.people import Account, ActivityType, Contact, User
+from crmservice.store.models.work import Contract, Order, Task
 
 
 class Message(Keyed):
@@ -227,7 +16,8 @@ class Message(Keyed):
     ``source_id``: UIDL, UIDVALIDITY and UID, or file name; ``gone``: its deletion at the source is confirmed.
     ``day``: local day of the arrival; ``path``: the backup below the home, empty for an oversized mail;
     ``stored_sha256``: the backup's checksum where it keeps the headers alone (neverFile).
-    ``verdict`` empty while it waits. ``first`` is the message that this one repeats.
+    ``verdict`` empty while it waits. ``first`` is the message that this one repeats. ``erased``: since when the row
+    holds no personal data and has no backup (HOUSE.md, point 14): it stays, so that the ledger adds up.
     """
 
     box = models.CharField(max_length=200)
@@ -253,6 +43,7 @@ class Message(Keyed):
     body_digest = models.BinaryField(max_length=16, null=True)
     message_id_digest = models.BinaryField(max_length=16, null=True)
     first = models.ForeignKey("self", models.SET_NULL, null=True, related_name="repeats", db_index=False)
+    erased = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "crm_message"
@@ -428,8 +219,28 @@ class Suggestion(Keyed):
         db_table = "crm_suggestion"
 
 
+class Change(Keyed):
+    """Something a person did to many messages at once, to be taken back as one: undo, replay, accept (SPEC 13.3, 13.8).
+
+    ``by`` is a login, or empty for the command line. ``undoes``: the change that this one took back.
+    """
+
+    kind = models.CharField(max_length=20)
+    by = models.CharField(max_length=150, blank=True)
+    made = models.DateTimeField()
+    note = models.CharField(max_length=1000, blank=True)
+    undoes = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+", db_index=False)
+
+    class Meta:
+        db_table = "crm_change"
+
+
 class Effect(models.Model):
-    """What a message changed, written in the same transaction (HOUSE.md, point 3). ``before``, ``after``: JSON."""
+    """What a message changed, written in the same transaction (HOUSE.md, point 3). ``before``, ``after``: JSON.
+
+    A row that went has all its columns in ``before``. ``change``: a person's change that it belongs to; ``undone``: the
+    change that took it back (it counts no more).
+    """
 
     message = models.ForeignKey(Message, models.CASCADE, db_index=False)
     n = models.SmallIntegerField()
@@ -437,29 +248,9 @@ class Effect(models.Model):
     row = models.CharField(max_length=200)
     before = models.TextField(blank=True)
     after = models.TextField(blank=True)
+    change = models.ForeignKey(Change, models.SET_NULL, null=True, related_name="+")
+    undone = models.ForeignKey(Change, models.SET_NULL, null=True, related_name="+", db_index=False)
 
     class Meta:
         db_table = "crm_effect"
         constraints = [models.UniqueConstraint(fields=["message", "n"], name="effect_once")]
-
-
-class Lease(models.Model):
-    """Who works on a box. ``epoch`` fences a holder that lost it (HOUSE.md, point 10)."""
-
-    box = models.CharField(max_length=200, primary_key=True)
-    epoch = models.BigIntegerField(default=0)
-    holder = models.CharField(max_length=300, blank=True)
-    until = models.DateTimeField(null=True)
-
-    class Meta:
-        db_table = "crm_lease"
-
-
-class Counter(models.Model):
-    """A number that rises with each change of something, for caches: ``reference`` counts reference data."""
-
-    name = models.CharField(max_length=40, primary_key=True)
-    value = models.BigIntegerField(default=0)
-
-    class Meta:
-        db_table = "crm_counter"
