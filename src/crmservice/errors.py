@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from crmservice.words import Words
+
 
 class CrmServiceError(Exception):
     """Base of every fault of ours; its text tells a person what happened and what to do.
 
     ``permanent`` is True where trying again changes nothing (a wrong password), False where it may
     (a server that does not answer). The command line turns it into the exit codes of SPEC chapter 11.
-    ``template`` is the text before its ``facts`` are filled in, so that it can be said in another language.
+    ``words`` is the text as a template with its facts, so that it can be said in another language; without a
+    template the class says its docstring.
     """
 
     permanent: bool = True
 
-    def __init__(self, template: str | None = None, **facts: object) -> None:
-        self.template = template or type(self).__doc__ or ""
-        self.facts = facts
-        super().__init__(self.template.format(**facts) if facts else self.template)
+    def __init__(self, template: str | None = None, /, *, permanent: bool | None = None, **facts: object) -> None:
+        if permanent is not None:
+            self.permanent = permanent
+        self.words = Words(template or type(self).__doc__ or "", **facts)
+        super().__init__(str(self.words))
 
 
 class BadConfiguration(CrmServiceError):

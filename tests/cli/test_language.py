@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,21 @@ def test_every_command_has_help_with_an_example(shell: Shell) -> None:
     sections = page.split("\n## ")[2:]
     assert [section.partition("\n")[0] for section in sections] == list(COMMANDS)
     assert [section for section in sections if "```\ncrmservice " not in section] == []
+
+
+def test_the_catalogue_finds_what_words_and_faults_say_and_refuses_what_is_no_literal(tmp_path: Path) -> None:
+    (tmp_path / "planted.py").write_text(
+        "class Gone(TryLater):\n    'It is gone.'\n"
+        "class TryLater(CrmServiceError): ...\n"
+        "def f(x):\n"
+        "    Words('a {b}', b=Words('c'))\n"
+        "    raise Gone\n"
+        "    raise TryLater('{x}', x=x)\n"
+        "    raise errors.TryLater(f'{x} is away')\n"
+    )
+    assert set(translations.said_in(tmp_path)) == {
+        ("planted.py:5", "a {b}"),
+        ("planted.py:5", "c"),
+        ("planted.py:6", "It is gone."),
+        ("planted.py:8", None),
+    }

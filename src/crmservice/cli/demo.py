@@ -58,7 +58,7 @@ def _file(made: Demo) -> None:
         return cycle.run(made.home, once=True, died=died, say=lambda _text, _fault: None)
 
     if in_child(work):
-        raise DemoFailed(DemoFailed.__doc__)
+        raise DemoFailed
 
 
 def _show(made: Demo, svg: Path | None) -> None:

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from crmservice.cli import exits
-from crmservice.cli.words import _
+from crmservice.cli.words import _, told
 from crmservice.errors import CrmServiceError
 from crmservice.service.supervise import Work, supervised
 
@@ -22,7 +22,7 @@ def spoken(work: Callable[[], object]) -> int:
         code = work()
         sys.stdout.flush()
     except CrmServiceError as fault:
-        complain(said(fault))
+        complain(told(fault))
         return exits.code_of(fault)
     except typer.Exit as leave:
         return leave.exit_code
@@ -36,7 +36,7 @@ def spoken(work: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.DONE
     except OSError as fault:
-        complain(f"{fault.filename or ''}: {fault.strerror or fault}".removeprefix(": "))
+        complain(f"{fault.filename or ''}: {_(fault.strerror or str(fault))}".removeprefix(": "))
         return exits.FAILED
     return code if isinstance(code, int) else exits.DONE
 
@@ -49,11 +49,6 @@ def in_child(work: Work) -> int:
 def complain(text: str) -> None:
     """Say what is wrong, on standard error."""
     print(f"crmservice: {text}", file=sys.stderr)
-
-
-def said(fault: CrmServiceError) -> str:
-    """A fault's text in the language in use."""
-    return _(fault.template).format(**fault.facts) if fault.facts else _(str(fault))
 
 
 def usage(wrong: Any) -> str:

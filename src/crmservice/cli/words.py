@@ -8,6 +8,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from crmservice.errors import CrmServiceError
+from crmservice.words import Words
+
 _LOCALE = Path(__file__).parent.parent / "locale"
 _DOMAIN = "crmservice"
 
@@ -42,3 +45,9 @@ def language_of(home: Path) -> str:
 def _(text: str) -> str:
     """The text in the language in use."""
     return _Spoken.catalogue.gettext(text) if text else ""
+
+
+def told(said: Words | CrmServiceError | str) -> str:
+    """What a floor below says, in the language in use: Words, or a fault's; a plain text is shown as it is."""
+    words = said.words if isinstance(said, CrmServiceError) else said
+    return words.translated(_) if isinstance(words, Words) else words

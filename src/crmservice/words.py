@@ -1,0 +1,57 @@
+"""Sentences for people, as a template with its facts: English in logs and JSON, another language where it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+Translate = Callable[[str], str]
+"""Gives a text in another language; a text that it does not know, as it is."""
+
+
+class Words:
+    """A sentence, or a part of one. ``str()`` is its English; ``translated`` puts each template into a language.
+
+    ``facts`` fill the template as ``str.format`` does; one that is Words is translated with it. The template is
+    a literal where it is written (``tools/translations.py`` collects it there), never what somebody else said.
+    No secret is a fact.
+    """
+
+    __slots__ = ("facts", "template")
+
+    def __init__(self, template: str, /, **facts: object) -> None:
+        self.template = template
+        self.facts = facts
+
+    def translated(self, translate: Translate) -> str:
+        """The sentence in the language of ``translate``."""
+        facts = {
+            name: fact.translated(translate) if isinstance(fact, Words) else fact for name, fact in self.facts.items()
+        }
+        template = translate(self.template)
+        return template.format(**facts) if facts else template
+
+    def __str__(self) -> str:
+        return self.translated(str)
+
+    def __repr__(self) -> str:
+        return f"Words({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Words) and (self.template, self.facts) == (other.template, other.facts)
+
+    def __hash__(self) -> int:
+        return hash(self.template)
+
+
+def joined(separator: str, parts: Iterable[object]) -> Words:
+    """Parts beside each other, ``": "`` or a new line between them; Words among them stay translatable."""
+    facts = {f"part{n}": part for n, part in enumerate(parts)}
+    return Words(separator.join(f"{{{name}}}" for name in facts), **facts)
+
+
+def library_words(text: str) -> Words:
+    """What the system or a library says (``no such file or directory``), for a fact: never used as a template.
+
+    It is translated where ``cli/library_words.py`` lists it, and shown as it is elsewhere.
+    """
+    return Words(text)

@@ -1,0 +1,41 @@
+"""Sentences are English as text and another language where they are shown."""
+
+from __future__ import annotations
+
+from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
+from crmservice.words import Words, joined, library_words
+
+CZECH = {"{file} can't be read: {why}": "{file} nejde přečíst: {why}", "no access": "bez přístupu"}
+
+
+def czech(text: str) -> str:
+    return CZECH.get(text, text)
+
+
+def test_a_fact_that_is_words_is_translated_with_its_sentence() -> None:
+    words = Words("{file} can't be read: {why}", file="a.xml", why=Words("no access"))
+    assert (str(words), words.translated(czech)) == (
+        "a.xml can't be read: no access",
+        "a.xml nejde přečíst: bez přístupu",
+    )
+
+
+def test_what_somebody_else_says_is_never_a_template() -> None:
+    for said in ("{file.__class__}", "{", "100 %"):
+        words = Words("{file} can't be read: {why}", file="a", why=library_words(said))
+        assert words.translated(czech) == f"a nejde přečíst: {said}"
+
+
+def test_joined_parts_stay_translatable() -> None:
+    assert joined(": ", ["{", Words("no access"), 3]).translated(czech) == "{: bez přístupu: 3"
+    assert str(joined("\n", [])) == ""
+
+
+def test_a_fault_says_its_words_else_its_docstring() -> None:
+    assert str(BadConfiguration("{file} is gone", file="{a}").words) == "{a} is gone"
+    assert str(TryLater()) == TryLater.__doc__
+
+
+def test_a_fault_may_know_better_than_its_class_whether_trying_again_helps() -> None:
+    assert [CrmServiceError("a", permanent=False).permanent, CrmServiceError("a").permanent] == [False, True]
+    assert TryLater("a", permanent=True).permanent
