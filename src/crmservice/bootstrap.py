@@ -80,6 +80,6 @@ def _put_newer_sqlite_in_place() -> None:
     except ImportError:  # no wheel for this system (Windows, macOS): the interpreter's own serves
         return
     if _DJANGO_BACKEND in sys.modules:
-        raise BootstrappedTooLate(BootstrappedTooLate.__doc__)
+        raise BootstrappedTooLate
     sys.modules["sqlite3"] = newer
     sys.modules["sqlite3.dbapi2"] = importlib.import_module("pysqlite3.dbapi2")

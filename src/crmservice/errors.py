@@ -27,6 +27,10 @@ class BadConfiguration(CrmServiceError):
     """The configuration can't be used as it stands (exit code 78)."""
 
 
+class BadValue(CrmServiceError, ValueError):
+    """A value is not what its place asks for; the words say what is wrong with it (``is no number``)."""
+
+
 class TryLater(CrmServiceError):
     """Something outside is not available now; the same call may work later (exit code 75)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,24 @@ def test_the_catalogue_finds_what_words_and_faults_say_and_refuses_what_is_no_li
         ("planted.py:6", "It is gone."),
         ("planted.py:8", None),
     }
+
+
+def test_the_ledger_names_differences_in_czech_and_its_json_in_english(shell: Shell) -> None:
+    shell.box()
+    stranger = shell.home / "POP3Downloads" / "2026-03-02" / "a.eml"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_bytes(b"?")
+    name = stranger.relative_to(shell.home).as_posix()
+    said = shell.run("ledger", "--quick", CRMSERVICE_LANGUAGE="cs").stdout
+    assert f"ROZDÍL: {name}: soubor zálohy, který nepatří k žádné zprávě" in said
+    account = json.loads(shell.run("ledger", "--quick", "--json", CRMSERVICE_LANGUAGE="cs").stdout)
+    assert account["differences"] == [f"{name}: a file of the backup that no message has"]
+
+
+def test_records_that_can_not_be_loaded_are_named_in_czech(shell: Shell) -> None:
+    shell.box()
+    (shell.folder / "t.json").write_text('{"users": [{"login": "a", "active": "ano"}, 3], "zzz": []}')
+    first, second, third = shell.run("load", "t.json", CRMSERVICE_LANGUAGE="cs").stderr.splitlines()
+    assert first == "crmservice: users 'a': active: 'ano' není true ani false"
+    assert second == "users záznam 2: není objekt s poli"
+    assert third.startswith("zzz: taková tabulka neexistuje (jsou: accounts, ")

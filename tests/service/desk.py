@@ -125,7 +125,7 @@ class Desk:
         return [", ".join(row.log) for row in self.rows()]
 
     def differences(self) -> list[str]:
-        return list(ledger.differences(self.home))
+        return list(map(str, ledger.differences(self.home)))
 
     def _tell(self, step: str) -> None:
         self.hook(step)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
+from crmservice.errors import TryLater
 from crmservice.store import bulk, database, inbox, lease, locks
 from tests.store.conftest import arrival
 
@@ -116,7 +117,7 @@ def test_names_of_boxes_never_share_a_lock(home: Path) -> None:
 
 def test_a_lock_is_waited_for_and_then_given_up(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "x.lock"
-    with locks.held(path, 0), pytest.raises(TimeoutError, match=r"x\.lock"), locks.held(path, 0.05):
+    with locks.held(path, 0), pytest.raises(TryLater, match=r"x\.lock"), locks.held(path, 0.05):
         pass
     with locks.held(path, 0):
         pass

@@ -57,7 +57,7 @@ def test_each_kind_of_difference_is_named(home: Path) -> None:
         new[2].path: lambda text: "checksum" in text,
         "POP3Downloads/2026-03-02/stranger.eml": lambda text: "no message" in text,
     }
-    found = dict(line.split(": ", 1) for line in ledger.differences(home))
+    found = dict(str(line).split(": ", 1) for line in ledger.differences(home))
     assert found.keys() == words.keys()
     assert all(words[path](text) for path, text in found.items())
-    assert new[2].path not in {line.split(": ", 1)[0] for line in ledger.differences(home, quick=True)}
+    assert new[2].path not in {str(line).split(": ", 1)[0] for line in ledger.differences(home, quick=True)}

@@ -28,7 +28,7 @@ def named(table: str, name: str) -> dict[str, Any]:
 def faults(records: dict[str, Any]) -> list[str]:
     with pytest.raises(BadTables) as raised:
         tables.load(records)
-    return list(raised.value.faults)
+    return list(map(str, raised.value.faults))
 
 
 def test_loading_again_changes_nothing(home: Path) -> None:

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from crmservice.cli.sentences import sentence
-from crmservice.cli.words import _
+from crmservice.cli.words import _, told
 from crmservice.demo.boxes import KEYS
 from crmservice.demo.home import Demo
 from crmservice.demo.mails import HIGHLIGHTS, Chapter
@@ -170,7 +170,7 @@ def _ledger(account: Account) -> Table:
         ("+", "waiting", _("waiting")),
     ):
         table.add_row(f"{sign} {name}", *(str(counts[key]) for counts in account["boxes"].values()))
-    table.caption = "\n".join(map(str, account["differences"])) or _("Everything adds up.")
+    table.caption = "\n".join(map(told, account["differences"])) or _("Everything adds up.")
     table.caption_justify = "left"
     return table
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from crmservice.cli import exits
-from crmservice.cli.words import _
+from crmservice.cli.words import _, told
 from crmservice.service import wiring
 
 COLUMNS = ("arrived", "processed", "skipped", "duplicate", "set_aside", "waiting")
@@ -29,7 +29,8 @@ def ledger(
     """
     account = wiring.ledger(ctx.obj.home, quick=quick)
     if as_json:
-        print(json.dumps(account, ensure_ascii=False))
+        english = [str(difference) for difference in account["differences"]]
+        print(json.dumps(account | {"differences": english}, ensure_ascii=False))
     else:
         _table(account)
     if account["differences"]:
@@ -43,6 +44,6 @@ def _table(account: dict[str, Any]) -> None:
     for name, counts in account["boxes"].items():
         print("  ".join([name.ljust(width), *(str(counts[column]).rjust(10) for column in COLUMNS)]))
     for difference in account["differences"]:
-        print(_("DIFFERENCE: {what}").format(what=difference))
+        print(_("DIFFERENCE: {what}").format(what=told(difference)))
     if not account["differences"]:
         print(_("Everything adds up."))

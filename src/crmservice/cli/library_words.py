@@ -9,5 +9,7 @@ LIBRARY_WORDS = (
     "No such file or directory", "Not a directory", "Operation not permitted", "Permission denied",
     "Read-only file system", "Stale file handle", "Structure needs cleaning", "Too many levels of symbolic links",
     "Too many open files", "Too many open files in system", "Transport endpoint is not connected",
+    "attempt to write a readonly database", "database disk image is malformed", "database is locked",
+    "database or disk is full", "disk I/O error", "file is not a database", "unable to open database file",
 )  # fmt: skip
-"""Of the system: strerror(3), as far as files, disks and networks have it."""
+"""Of the system (strerror(3)), as far as files, disks and networks have it, and of SQLite."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from crmservice.crm.directory import Directory
 from crmservice.crm.records import Account, Contact, Contract, Order, SharedAddress, Task, User
-from crmservice.crm.tables import KEYS, BadTables, Record, checked, key, label, levels
+from crmservice.crm.tables import KEYS, BadTables, Record, address_taken, checked, key, levels
 from crmservice.mail.freemail import DOMAINS as FREEMAIL
 from crmservice.mail.text import fold
 
@@ -87,7 +87,7 @@ def _by_user_address(records: Mapping[str, list[Record]], people: Mapping[str, U
         user = people[record["login"]]
         for address in filter(None, (user.email, *user.aliases)):
             if found.setdefault(address, user) != user:
-                raise BadTables([f"{label('users', record)}: the address {address} is another user's"])
+                raise BadTables([address_taken(record, address)])
     return found
 
 

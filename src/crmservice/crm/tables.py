@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from crmservice.errors import BadConfiguration
+from crmservice.errors import BadConfiguration, BadValue
 from crmservice.mail.text import fold
+from crmservice.words import Words, joined
 
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
@@ -76,16 +77,16 @@ NUMBERED = frozenset({"contracts", "orders", "tasks"})
 class BadTables(BadConfiguration):
     """Records that can't be loaded; ``faults`` names each. Nothing of the file is loaded."""
 
-    def __init__(self, faults: Iterable[str]) -> None:
+    def __init__(self, faults: Iterable[Words]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
+        super().__init__("{faults}", faults=joined("\n", self.faults))
 
 
 @dataclass(slots=True)
 class _Reading:
-    faults: list[str] = field(default_factory=list)
+    faults: list[Words] = field(default_factory=list)
     tables: Tables = field(default_factory=dict)
-    refers: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    refers: dict[str, list[tuple[Words, str]]] = field(default_factory=dict)
 
 
 def key(table: str, name: str) -> str:
@@ -104,12 +105,14 @@ def checked(tables: object, known: Callable[[str], Collection[str]] = lambda _ta
     """
     reading = _Reading()
     if not isinstance(tables, Mapping):
-        raise BadTables(["the file must hold one object with a list for each table"])
+        raise BadTables([Words("the file must hold one object with a list for each table")])
     for table, rows in tables.items():
         if table not in FIELDS:
-            reading.faults.append(f"{table}: no such table{_nearest(table, FIELDS)}")
+            reading.faults.append(
+                Words("{table}: no such table ({advice})", table=table, advice=_nearest(table, FIELDS))
+            )
         elif not isinstance(rows, list):
-            reading.faults.append(f"{table}: is no list of records")
+            reading.faults.append(Words("{table}: is no list of records", table=table))
         elif table not in EXPORT_ONLY:
             reading.tables[table] = [_record(reading, table, n, row) for n, row in enumerate(rows, 1)]
     _check_references(reading, known)
@@ -118,45 +121,62 @@ def checked(tables: object, known: Callable[[str], Collection[str]] = lambda _ta
     return reading.tables
 
 
-def label(table: str, record: Mapping[str, Any], n: int = 0) -> str:
+def address_taken(record: Mapping[str, Any], address: str) -> Words:
+    """The fault of a user whose address somebody else has."""
+    return _fault(_label("users", record), Words("the address {address} is another user's", address=address))
+
+
+def _fault(label: Words, what: Words) -> Words:
+    return joined(": ", [label, what])
+
+
+def _label(table: str, record: Mapping[str, Any], n: int = 0) -> Words:
     """What a fault calls a record: its table and its name, else its place (from 1)."""
     names = (record.get(name) for name in ("login", "number", "name", "address", "email", "uid", "id", "subject"))
-    return f"{table} {next((str(name) for name in names if name), f'record {n}')!r}"
+    name = next((str(name) for name in names if name), "")
+    return Words("{table} {name!r}", table=table, name=name) if name else _nameless(table, n)
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
+def _nameless(table: str, n: int) -> Words:
+    return Words("{table} record {n}", table=table, n=n)
+
+
+def _nearest(name: str, names: Iterable[str]) -> Words:
     found = difflib.get_close_matches(str(name), list(names), n=1)
-    return f" (did you mean {found[0]}?)" if found else f" (there are: {', '.join(sorted(names))})"
+    if found:
+        return Words("did you mean {guess}?", guess=found[0])
+    return Words("there are: {known}", known=", ".join(sorted(names)))
 
 
 def _record(reading: _Reading, table: str, n: int, row: object) -> Record:
     if not isinstance(row, Mapping):
-        reading.faults.append(f"{table} record {n}: is no object with fields")
+        reading.faults.append(_fault(_nameless(table, n), Words("is no object with fields")))
         return {}
     fields, record = FIELDS[table], Record()
-    name = label(table, row, n)
+    label = _label(table, row, n)
     for given, value in row.items():
         if (kind := fields.get(given)) is None:
-            reading.faults.append(f"{name}: no field {given!r}{_nearest(given, fields)}")
+            what = Words("no field {field!r} ({advice})", field=given, advice=_nearest(given, fields))
+            reading.faults.append(_fault(label, what))
             continue
         try:
             record[given] = _value(kind, value)
-        except (ValueError, TypeError, OverflowError) as fault:
-            reading.faults.append(f"{name}: {given}: {fault}")
+        except BadValue as fault:
+            reading.faults.append(joined(": ", [label, given, fault.words]))
             continue
-        _note_reference(reading, kind, name, record[given])
-    _check_key(reading, table, name, record)
+        _note_reference(reading, kind, label, record[given])
+    _check_key(reading, table, label, record)
     return record
 
 
-def _note_reference(reading: _Reading, kind: str, name: str, value: Any) -> None:
+def _note_reference(reading: _Reading, kind: str, label: Words, value: Any) -> None:
     how, _, target = kind.partition(" ")
     for one in (value,) if how == "one" else value if how == "many" else ():
         if one:
-            reading.refers.setdefault(target, []).append((name, one))
+            reading.refers.setdefault(target, []).append((label, one))
 
 
-def _check_key(reading: _Reading, table: str, name: str, record: Record) -> None:
+def _check_key(reading: _Reading, table: str, label: Words, record: Record) -> None:
     if record.get("id") and table not in {"forbidden_emails", "invitations"}:
         missing = []
     elif table == "activities":
@@ -164,19 +184,21 @@ def _check_key(reading: _Reading, table: str, name: str, record: Record) -> None
     else:
         missing = [one for one in KEYS[table] if not record.get(one) and one not in _OPTIONAL_KEYS.get(table, ())]
     if missing:
-        reading.faults.append(f"{name}: {', '.join(missing)} missing")
+        reading.faults.append(_fault(label, Words("{fields} missing", fields=", ".join(missing))))
     if table == "shared_addresses" and record.get("responsible") and record.get("role"):
-        reading.faults.append(f"{name}: has a responsible user and a role: one of them")
+        reading.faults.append(_fault(label, Words("has a responsible user and a role: one of them")))
 
 
 def _check_references(reading: _Reading, known: Callable[[str], Collection[str]]) -> None:
     for table, references in reading.refers.items():
         first = KEYS[table][0]
         names = {key(table, row[first]) for row in reading.tables.get(table, ()) if row.get(first)}
-        missing = [(name, one) for name, one in references if key(table, one) not in names]
+        missing = [(label, one) for label, one in references if key(table, one) not in names]
         stored = known(table) if missing else ()
         reading.faults += [
-            f"{name}: there is no {one!r} in {table}" for name, one in missing if key(table, one) not in stored
+            _fault(label, Words("there is no {name!r} in {table}", name=one, table=table))
+            for label, one in missing
+            if key(table, one) not in stored
         ]
 
 
@@ -189,8 +211,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        msg = f"{value!r} is no text"
-        raise TypeError(msg)
+        raise BadValue("{value!r} is no text", value=value)
     return str(value)
 
 
@@ -200,8 +221,7 @@ def _name(value: Any) -> str:
 
 def _bool(value: Any) -> bool:
     if not isinstance(value, bool):
-        msg = f"{value!r} is neither true nor false"
-        raise TypeError(msg)
+        raise BadValue("{value!r} is neither true nor false", value=value)
     return value
 
 
@@ -209,16 +229,14 @@ def _list(value: Any) -> list[str]:
     if value is None:
         return []
     if not isinstance(value, list):
-        msg = f"{value!r} is no list"
-        raise TypeError(msg)
+        raise BadValue("{value!r} is no list", value=value)
     return list(dict.fromkeys(filter(None, map(_name, value))))
 
 
 def _address(value: Any) -> str:
     address = _name(value).lower()
     if address and ("@" not in address.strip("@") or any(c.isspace() for c in address)):
-        msg = f"{value!r} is no address"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no address", value=value)
     return address
 
 
@@ -229,23 +247,33 @@ def _addresses(value: Any) -> list[str]:
 def _time(value: Any) -> datetime | None:
     if value is None or value == "":
         return None
-    time = value if isinstance(value, datetime) else datetime.fromisoformat(_name(value))
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(_name(value))
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _no_time(value) from None
+
+
+def _no_time(value: Any) -> BadValue:
+    return BadValue("{value!r} is no time: write it as 2026-11-30T14:00:00+01:00", value=value)
 
 
 def _moment(value: Any) -> datetime | date | None:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if isinstance(value, str) and len(value.strip()) == 10:
-        return date.fromisoformat(value.strip())
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            raise _no_time(value) from None
     return _time(value)
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, bool):
-        msg = f"{value!r} is no whole number"
-        raise TypeError(msg)
-    return int(value)
+    try:
+        return int("" if isinstance(value, bool) else value)
+    except (ValueError, TypeError, OverflowError):
+        raise BadValue("{value!r} is no whole number", value=value) from None
 
 
 def _scope(value: Any) -> str | None:
@@ -253,15 +281,13 @@ def _scope(value: Any) -> str | None:
         return None
     scope = _name(value).lower()
     if scope != "p-" and not (scope.startswith("p") and scope[1:].isdecimal() and scope.isascii()):
-        msg = f"{value!r} is no scope (p- or p1, p2, …)"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no scope (p- or p1, p2, …)", value=value)
     return scope
 
 
 def _mark(value: Any) -> str:
     if value not in ("do_not_send", "broken"):
-        msg = f"{value!r} is neither do_not_send nor broken"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is neither do_not_send nor broken", value=value)
     return str(value)
 
 
@@ -285,6 +311,10 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+def _circle(roles: list[str]) -> list[Words]:
+    return [_fault(_label("roles", {"name": name}), Words("is its own superior")) for name in sorted(roles)]
+
+
 def levels(parents: Mapping[str, str]) -> dict[str, int]:
     """The level of each role by its parent (empty for a root): the root's is 1.
 
@@ -296,7 +326,7 @@ def levels(parents: Mapping[str, str]) -> dict[str, int]:
         at = role
         while at and at not in found:
             if at in path:
-                raise BadTables([f"roles {name!r}: is its own superior" for name in sorted(path[path.index(at) :])])
+                raise BadTables(_circle(path[path.index(at) :]))
             path.append(at)
             at = parents.get(at, "")
         for name in reversed(path):

@@ -78,8 +78,9 @@ def _mark(home: Path) -> dict[str, Any]:
         mark = json.loads((home / MARK).read_text(encoding="utf-8"))
         date.fromisoformat(mark["start"])
     except (OSError, ValueError, KeyError, TypeError):
-        msg = f"{home} is neither empty nor an earlier demo: name another folder with --home"
-        raise BadConfiguration(msg) from None
+        raise BadConfiguration(
+            "{home} is neither empty nor an earlier demo: name another folder with --home", home=home
+        ) from None
     return dict(mark)
 
 

@@ -59,7 +59,7 @@ class MemoryGateway:
         taken = any(fold(task.number) in self.directory.tasks for task in tasks)
         taken = taken or any(task.problem_id in self.directory.problems for task in tasks)
         if taken or now - seen - rows or not {outcome.row.id for outcome in outcomes} <= rows:
-            raise StaleDirectory(StaleDirectory.__doc__)
+            raise StaleDirectory
 
 
 def _messages(directory: Directory) -> frozenset[int]:

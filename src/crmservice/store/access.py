@@ -162,8 +162,7 @@ def viewer(login: str) -> Viewer:
     refresh()
     row = models.User.objects.filter(login=login).values("id", "admin", "role").first()
     if row is None:
-        msg = f"there is no user {login!r}"
-        raise NoSuchUser(msg)
+        raise NoSuchUser("there is no user {login!r}", login=login)
     return Viewer(row["id"], login, row["admin"], _levels(row["role"]))
 
 

@@ -15,6 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from crmservice import bootstrap
 from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
 from crmservice.store import locks
+from crmservice.words import library_words
 
 FILE = "crmservice.db"
 PRIVATE = ".crmservice"
@@ -32,7 +33,7 @@ class DatabaseUnavailable(TryLater):
 
 
 class DatabaseNewer(BadConfiguration):
-    """The database was made by a newer CRMService: update the program, or restore an older backup."""
+    """The database knows migrations that this program does not have."""
 
 
 class _Place:
@@ -59,8 +60,7 @@ def connect(home: Path, url: str = "") -> None:
 def home() -> Path:
     """The home that ``connect`` was called with. Raises CrmServiceError before that."""
     if _Place.home is None:
-        msg = "the store is not connected: call store.database.connect first"
-        raise CrmServiceError(msg)
+        raise CrmServiceError("the store is not connected: call store.database.connect first")
     return _Place.home
 
 
@@ -73,8 +73,7 @@ def _database(home: Path, url: str) -> dict[str, Any]:
     if url.startswith(("postgresql://", "postgres://")):
         return _postgresql(url)
     if url and not url.startswith("sqlite:///"):
-        msg = "database: the URL must begin with postgresql:// or sqlite:///"
-        raise BadConfiguration(msg)
+        raise BadConfiguration("database: the URL must begin with postgresql:// or sqlite:///")
     return _sqlite(Path(unquote(url.removeprefix("sqlite:///"))) if url else home / FILE)
 
 
@@ -98,8 +97,7 @@ def _postgresql(url: str) -> dict[str, Any]:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        msg = f"database: the URL can't be read ({type(error).__name__})"
-        raise BadConfiguration(msg) from None
+        raise BadConfiguration("database: the URL can't be read ({kind})", kind=type(error).__name__) from None
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", "") or unquote(parts.hostname or "")
     return {
@@ -144,8 +142,8 @@ def available() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
-        msg = f"the database is not available: {str(error).strip() or type(error).__name__}"
-        raise DatabaseUnavailable(msg) from error
+        why = library_words(str(error).strip() or type(error).__name__)
+        raise DatabaseUnavailable("the database is not available: {why}", why=why) from error
 
 
 def migrate() -> bool:
@@ -168,8 +166,10 @@ def _up_to_date() -> bool:
     known, applied = _known_migrations(), _applied_migrations()
     newer = sorted(name for app, name in applied - known if app in {app for app, _ in known})
     if newer:
-        msg = f"{DatabaseNewer.__doc__} (it has {', '.join(newer)})"
-        raise DatabaseNewer(msg)
+        raise DatabaseNewer(
+            "the database was made by a newer CRMService (it has {newer}): update the program, or restore an older backup",
+            newer=", ".join(newer),
+        )
     return known <= applied
 
 

@@ -69,7 +69,7 @@ class StoreGateway:
                 self._apply(outcomes)
         except IntegrityError as error:
             # A record that the batch refers to went meanwhile, or its number was taken: look again.
-            raise StaleDirectory(f"{StaleDirectory.__doc__} ({error})") from error
+            raise StaleDirectory from error
 
     def _apply(self, outcomes: Sequence[Outcome]) -> None:
         if self._lease is not None:
@@ -91,11 +91,11 @@ class StoreGateway:
         asked: _Asked = getattr(self._thread, "asked", _Asked())
         rows = {outcome.row.id for outcome in outcomes}
         if not rows <= asked.rows:
-            raise StaleDirectory(StaleDirectory.__doc__)
+            raise StaleDirectory
         keys = {o.decision.identity.key for o in outcomes if o.decision.verdict is not Verdict.SET_ASIDE}
         found = {key for (key,) in bulk.query_in("SELECT id FROM crm_message WHERE key IN {in}", keys)}
         if found - asked.seen - asked.rows:
-            raise StaleDirectory(StaleDirectory.__doc__)
+            raise StaleDirectory
 
     def _type_ids(self, intents: Sequence[Intent]) -> dict[str, int]:
         """Ids of the activity types; one that is missing (a fresh store has no "E-mail") is made."""
@@ -111,7 +111,7 @@ class StoreGateway:
 def _check_waiting(outcomes: Sequence[Outcome]) -> None:
     sql = "SELECT id FROM crm_message WHERE verdict <> '' AND id IN {in}"
     if bulk.query_in(sql, [outcome.row.id for outcome in outcomes]):
-        raise AlreadyDecided(AlreadyDecided.__doc__)
+        raise AlreadyDecided
 
 
 def _check_numbers(intents: Sequence[Intent]) -> None:
@@ -122,7 +122,7 @@ def _check_numbers(intents: Sequence[Intent]) -> None:
     taken = bulk.query_in("SELECT id FROM crm_task WHERE folded IN {in}", numbers)
     taken += bulk.query_in("SELECT id FROM crm_task WHERE problem_id IN {in}", problems)
     if taken:
-        raise StaleDirectory(StaleDirectory.__doc__)
+        raise StaleDirectory
 
 
 def _task_ids(intents: Sequence[Intent]) -> dict[str, int]:
@@ -133,7 +133,7 @@ def _task_ids(intents: Sequence[Intent]) -> dict[str, int]:
     wished = {fold(number) for number in named} - made
     ids = dict(bulk.query_in("SELECT folded, id FROM crm_task WHERE folded IN {in} ORDER BY id DESC", wished))
     if wished - ids.keys():
-        raise StaleDirectory(f"{StaleDirectory.__doc__} (task {min(wished - ids.keys())} is gone)")
+        raise StaleDirectory("the task {number} is gone: decide this batch again", number=min(wished - ids.keys()))
     return ids
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from crmservice.errors import TryLater
 from crmservice.store import bulk, database, locks
+from crmservice.words import Words, library_words
 
 EXPIRY_S = 30
 """A lease on PostgreSQL that nobody renewed for so long is free."""
@@ -25,11 +26,7 @@ _RELEASED = -1
 
 
 class LeaseHeld(TryLater):
-    """Another process works on this box; ``holder`` says which."""
-
-    def __init__(self, box: str, holder: str) -> None:
-        self.holder = holder
-        super().__init__(f"box {box}: {holder or 'another process'} works on it")
+    """Another process works on this box; the text says which."""
 
 
 class LeaseLost(TryLater):
@@ -50,7 +47,7 @@ class Lease:
             self._extend()
             return
         if _epoch(self.box) != self.epoch:
-            raise LeaseLost(LeaseLost.__doc__)
+            raise LeaseLost
 
     def renew(self) -> None:
         """Keep the lease for another 30 s; call it every ten. Raises LeaseLost or DatabaseUnavailable."""
@@ -61,7 +58,7 @@ class Lease:
         # The row stays locked to the end of the transaction: nobody can take the box over in between.
         sql = "UPDATE crm_lease SET until = clock_timestamp() + %s * interval '1 second' WHERE box = %s AND epoch = %s"
         if bulk.execute(sql, [EXPIRY_S, self.box, self.epoch]) == 0:
-            raise LeaseLost(LeaseLost.__doc__)
+            raise LeaseLost
 
     def release(self) -> None:
         """Give the box back; a second call does nothing."""
@@ -81,8 +78,16 @@ def take(box: str) -> Lease:
 
 
 def holder() -> str:
-    """This process, for people: its number, its machine, and since when."""
-    return f"process {os.getpid()} on {socket.gethostname()} since {bulk.now():%Y-%m-%d %H:%M:%S} UTC"
+    """This process: its number, its machine, and since when (UTC)."""
+    return f"{os.getpid()} {socket.gethostname()} {bulk.now():%Y-%m-%d %H:%M:%S}"
+
+
+def _held(box: str, holder: str) -> LeaseHeld:
+    who = Words("another process")
+    if len(parts := holder.split()) == 4:
+        pid, machine, *when = parts
+        who = Words("process {pid} on {machine} since {when} UTC", pid=pid, machine=machine, when=" ".join(when))
+    return LeaseHeld("box {box}: {who} works on it", box=box, who=who)
 
 
 def lock_file(box: str) -> Path:
@@ -95,9 +100,10 @@ def _take_file(box: str) -> Lease:
     try:
         descriptor = locks.take(path)
     except OSError as fault:
-        raise database.DatabaseUnavailable(f"{path} can't be locked: {fault.strerror}") from fault
+        why = library_words(fault.strerror or "")
+        raise database.DatabaseUnavailable("{path} can't be locked: {why}", path=path, why=why) from fault
     if descriptor is None:
-        raise LeaseHeld(box, _read_holder(path))
+        raise _held(box, _read_holder(path))
     try:
         _say(descriptor, json.dumps({"holder": holder()}))
         with database.writing():
@@ -144,5 +150,5 @@ def _take_row(box: str) -> Lease:
     with database.writing():
         if bulk.execute(take_it, [box, holder(), EXPIRY_S]) == 0:
             rows = bulk.query("SELECT holder FROM crm_lease WHERE box = %s", [box])
-            raise LeaseHeld(box, str(rows[0][0]))
+            raise _held(box, str(rows[0][0]))
         return Lease(box, _epoch(box))

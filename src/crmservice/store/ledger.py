@@ -11,6 +11,7 @@ from typing import Any
 
 from crmservice.store import bulk
 from crmservice.store.database import refresh
+from crmservice.words import Words, joined
 
 FOLDER = "POP3Downloads"
 _BLOCK = 1024 * 1024
@@ -56,12 +57,12 @@ def by_box() -> dict[str, Counts]:
 
 
 def account(home: Path, *, quick: bool = False) -> dict[str, Any]:
-    """What ``ledger --json`` prints: counts by box, and every difference (SPEC chapter 14)."""
+    """What ``ledger`` prints: counts by box, and every difference as Words (SPEC chapter 14)."""
     boxes = {name: asdict(counts) for name, counts in by_box().items()}
     return {"boxes": boxes, "differences": list(differences(home, quick=quick))}
 
 
-def differences(home: Path, *, quick: bool = False) -> Iterator[str]:
+def differences(home: Path, *, quick: bool = False) -> Iterator[Words]:
     """Where the backup's files and the inbox rows disagree, in words.
 
     A file without a row, a row without a file, another size, another checksum (``quick``: not read).
@@ -78,11 +79,11 @@ def differences(home: Path, *, quick: bool = False) -> Iterator[str]:
         name = path.relative_to(home).as_posix()
         found.add(name)
         if name not in rows:
-            yield f"{name}: a file of the backup that no message has"
+            yield Words("{file}: a file of the backup that no message has", file=name)
         elif (why := _differs(path, *rows[name], quick=quick)) is not None:
-            yield f"{name}: {why}"
+            yield joined(": ", [name, why])
     for name in sorted(rows.keys() - found):
-        yield f"{name}: the backup of a message is missing"
+        yield Words("{file}: the backup of a message is missing", file=name)
 
 
 def _files(home: Path) -> Iterator[Path]:
@@ -92,12 +93,12 @@ def _files(home: Path) -> Iterator[Path]:
         yield from sorted(path for path in folder.glob("*/*") if path.is_file() and path.suffix != ".tmp")
 
 
-def _differs(path: Path, sha256: str, size: int | None, *, quick: bool) -> str | None:
+def _differs(path: Path, sha256: str, size: int | None, *, quick: bool) -> Words | None:
     actual = path.stat().st_size
     if size is not None and actual != size:
-        return f"has {actual} bytes, {size} arrived"
+        return Words("has {actual} bytes, {size} arrived", actual=actual, size=size)
     if not quick and checksum(path) != sha256:
-        return "its checksum is another than at its arrival"
+        return Words("its checksum is another than at its arrival")
     return None
 
 

@@ -12,6 +12,7 @@ from django.db import models as django_models
 from crmservice.crm.ids import new_id
 from crmservice.crm.tables import Record, key
 from crmservice.store import bulk, models
+from crmservice.words import Words
 
 Model = type[django_models.Model]
 Values = dict[str, Any]
@@ -22,7 +23,7 @@ class Load:
     """One load: ``ids`` finds records by their names; ``faults`` collects what only the store can see."""
 
     force: bool
-    faults: list[str] = field(default_factory=list)
+    faults: list[Words] = field(default_factory=list)
     _ids: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def id(self, table: str, name: str | None) -> int | None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from crmservice.errors import TryLater
+
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
 
@@ -51,12 +53,13 @@ def take(path: Path) -> int | None:
 
 @contextmanager
 def held(path: Path, seconds: float) -> Iterator[None]:
-    """Hold the lock for a block; waits for it, and raises TimeoutError after ``seconds``."""
+    """Hold the lock for a block; waits for it, and raises TryLater after ``seconds``."""
     end = time.monotonic() + seconds
     while (descriptor := take(path)) is None:
         if time.monotonic() >= end:
-            msg = f"{path} is locked by another process for more than {seconds:g} s"
-            raise TimeoutError(msg)
+            raise TryLater(
+                "{path} is locked by another process for more than {seconds:g} s", path=path, seconds=seconds
+            )
         time.sleep(_PAUSE_S)
     try:
         yield

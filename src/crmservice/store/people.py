@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from crmservice.crm.tables import BadTables, Record, label, levels
+from crmservice.crm.tables import BadTables, Record, address_taken, levels
 from crmservice.mail.text import fold
 from crmservice.store import bulk, models
 from crmservice.store.loading import Load, Model, Placed, Values, chosen, place, standing, write
@@ -72,7 +72,7 @@ def _give_addresses(batch: Load, placed: Sequence[Placed]) -> None:
     for one in placed:
         for address in wished[one.id]:
             if owners.setdefault(address, one.id) != one.id:
-                batch.faults.append(f"{label('users', one.record)}: the address {address} is another user's")
+                batch.faults.append(address_taken(one.record, address))
     if not batch.faults:
         bulk.execute_in("DELETE FROM crm_user_address WHERE user_id IN {in}", wished)
         bulk.insert(models.UserAddress, "address", "user_id").run(
