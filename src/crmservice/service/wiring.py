@@ -22,10 +22,13 @@ from crmservice.service.explaining import Explainer
 
 if TYPE_CHECKING:
     from crmservice.service.replaying import Difference
+    from crmservice.store.audit import Broken, Entry
     from crmservice.store.inbox import Listed
 
 NOTICE_KEY = Path(".crmservice", "notice.key")
 EMBEDDED = "crmservice.db"
+AT_THE_MACHINE = "command line"
+"""Who does what a command does, in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +194,14 @@ def export(home: Path, login: str) -> dict[str, Any]:
 def requeue(home: Path, ids: Sequence[int] | None) -> int:
     """Let messages that were set aside be tried again; None: all. Returns how many."""
     connect_to_read(home)
-    from crmservice.store import inbox
+    from crmservice.store import audit, inbox
+    from crmservice.store.database import writing
 
-    return inbox.requeue(ids)
+    with writing():
+        count = inbox.requeue(ids)
+        wished = "all" if ids is None else ", ".join(map(str, ids))
+        audit.append(AT_THE_MACHINE, "cli", "requeue", wished, {"count": count})
+    return count
 
 
 def set_aside(home: Path) -> list[Listed]:
@@ -210,6 +218,22 @@ def ledger(home: Path, *, quick: bool) -> dict[str, Any]:
     from crmservice.store import ledger as account
 
     return account.account(home, quick=quick)
+
+
+def audit_entries(home: Path, limit: int) -> list[Entry]:
+    """The newest rows of the audit log, newest first."""
+    connect_to_read(home)
+    from crmservice.store import audit
+
+    return audit.entries(limit=limit)
+
+
+def audit_broken(home: Path) -> list[Broken]:
+    """Where the audit log is not as it was written."""
+    connect_to_read(home)
+    from crmservice.store import audit
+
+    return list(audit.broken())
 
 
 def now() -> datetime:

@@ -26,6 +26,7 @@ _CACHE_KB = 16_000
 _MIGRATE_WAIT_S = 120.0
 _MIGRATE_LOCK = 0x43524D01
 _APPLY_LOCK = 0x43524D02
+AUDIT_LOCK = 0x43524D03
 
 
 class DatabaseUnavailable(TryLater):
@@ -128,10 +129,19 @@ def writing(*, serialised: bool = False) -> Iterator[None]:
     """
     refresh()
     with available(), transaction.atomic():
-        if serialised and is_postgresql():
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_APPLY_LOCK])
+        if serialised:
+            one_at_a_time(_APPLY_LOCK)
         yield
+
+
+def one_at_a_time(lock: int) -> None:
+    """Wait on PostgreSQL until no other transaction holds this advisory lock; to the end of the transaction.
+
+    On SQLite each transaction that writes is alone.
+    """
+    if is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [lock])
 
 
 @contextmanager
