@@ -20,11 +20,15 @@ SLOWEST = 4096
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long to wait, in seconds: for a connection, for the next bytes, and in all while little comes."""
+    """How long to wait, in seconds: for a connection, for the next bytes, and in all while little comes.
+
+    ``idle``: after this an IMAP server's IDLE is begun anew; it may end it after 29 minutes (RFC 2177 section 3).
+    """
 
     connect: float = 10.0
     read: float = 60.0
     session: float = 600.0
+    idle: float = 28 * 60.0
 
 
 class Patience:

@@ -9,14 +9,14 @@ from crmservice.sources import Source
 from crmservice.sources.eml_folder import EmlFolder
 from crmservice.sources.imap import ImapSource
 from crmservice.sources.pop3 import Pop3Source
-from crmservice.testing.source_contract import SourceContract
+from crmservice.testing.source_contract import ListingContract
 from crmservice.tls import Timeouts, tls_context
 from tests.support.dovecot import Dovecot
 
 WAITS = Timeouts(5, 10, 60)
 
 
-class TestEmlFolder(SourceContract):
+class TestEmlFolder(ListingContract):
     @pytest.fixture(autouse=True)
     def _folder(self, tmp_path: Path) -> None:
         self.folder = tmp_path
@@ -33,7 +33,7 @@ class TestEmlFolder(SourceContract):
         return [path.read_bytes() for path in sorted(self.folder.iterdir())]
 
 
-class OnDovecot(SourceContract):
+class OnDovecot(ListingContract):
     @pytest.fixture(autouse=True)
     def _mailbox(self, server: Dovecot) -> None:
         self.server = server

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 import resource
 import threading
-from pathlib import Path
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -22,9 +24,9 @@ QUICK = Timeouts(2, 2, 20)
 CONTEXT = tls_context()
 
 
-def source(port: int, security: Security = "plain", token: Token | None = None, *, name: str = "crm") -> ImapSource:
-    login = Login(name, None if token else Secret(CANARY), oauth=token is not None)
-    return ImapSource(Endpoint("127.0.0.1", port, security), login, CONTEXT, QUICK, token)
+def source(port: int, security: Security = "plain", token: Token | None = None, *, renew: float = 60) -> ImapSource:
+    login = Login("crm", None if token else Secret(CANARY), oauth=token is not None)
+    return ImapSource(Endpoint("127.0.0.1", port, security), login, CONTEXT, replace(QUICK, idle=renew), token)
 
 
 def all_of(one: ImapSource, limit: int = 10_000) -> list[Fetched]:
@@ -266,11 +268,10 @@ def mailbox(server: Dovecot) -> Dovecot:
     return server
 
 
-def real(server: Dovecot, password: str = CANARY, ca: Path | None = None) -> ImapSource:
+def real(server: Dovecot, password: str = CANARY, renew: float = 60) -> ImapSource:
     endpoint = Endpoint("localhost", server.ports["imaps"], "tls")
-    return ImapSource(
-        endpoint, Login("crm@firma.cz", Secret(password)), tls_context(ca or server.certificates.ca), QUICK
-    )
+    context = tls_context(server.certificates.ca)
+    return ImapSource(endpoint, Login("crm@firma.cz", Secret(password)), context, replace(QUICK, idle=renew))
 
 
 @pytest.mark.server
@@ -296,26 +297,153 @@ def test_mail_that_another_client_takes_away_is_no_error(mailbox: Dovecot) -> No
     assert mailbox.left() == []
 
 
+# Waiting for mail
+
+
+def read_all(one: ImapSource) -> list[bytes]:
+    found = list(one.fetch(NOTHING.__contains__, 10_000))
+    one.confirm([seen.source_id for seen in found])
+    assert list(one.fetch(NOTHING.__contains__, 10_000)) == []
+    return [seen.data for seen in found]
+
+
+def logins(server: Dovecot) -> int:
+    return (server.base / "dovecot.log").read_text().count("imap-login: Info: Login:")
+
+
 @pytest.mark.server
-def test_idle_tells_of_new_mail_at_once(mailbox: Dovecot) -> None:
+def test_idle_tells_of_new_mail_at_once_and_the_session_goes_on(mailbox: Dovecot) -> None:
+    before = logins(mailbox)
     mailbox.deliver(message(0))
     one = real(mailbox)
-    list(one.fetch(NOTHING.__contains__, 10_000))
+    assert read_all(one) == [message(0)]
     later = threading.Timer(0.3, mailbox.deliver, [message(1)])
     later.start()
+    started = time.monotonic()
     heard = one.wait(20)
+    took = time.monotonic() - started
     later.join()
     assert heard
-    assert [seen.data for seen in one.fetch(NOTHING.__contains__, 10_000)] == [message(1)]
+    assert took < 10
+    assert read_all(one) == [message(1)]
+    assert logins(mailbox) == before + 1
     one.close()
 
 
 @pytest.mark.server
-def test_idle_ends_when_nothing_comes(mailbox: Dovecot) -> None:
+def test_what_came_between_the_last_fetch_and_idle_is_noticed_at_once(mailbox: Dovecot) -> None:
+    mailbox.deliver(message(0))
     one = real(mailbox)
+    read_all(one)
+    mailbox.deliver(message(1))
+    started = time.monotonic()
+    assert one.wait(20)
+    assert time.monotonic() - started < 5
+    assert read_all(one) == [message(1)]
+    one.close()
+
+
+@pytest.mark.server
+def test_mail_that_is_left_there_is_no_news(mailbox: Dovecot) -> None:
+    mailbox.deliver(message(0))
+    one = real(mailbox)
+    assert len(list(one.fetch(NOTHING.__contains__, 10_000))) == 1
+    assert list(one.fetch(NOTHING.__contains__, 10_000)) == []
     assert not one.wait(0.3)
+    assert len(list(one.fetch(NOTHING.__contains__, 10_000))) == 1
+    one.close()
+
+
+@pytest.mark.server
+def test_idle_ends_when_nothing_comes_and_is_renewed_meanwhile(mailbox: Dovecot) -> None:
+    one = real(mailbox, renew=0.1)
+    assert not one.wait(0.35)
     assert list(one.fetch(NOTHING.__contains__, 10_000)) == []
     one.close()
+
+
+@pytest.mark.server
+def test_waiting_ends_when_somebody_wakes_it(mailbox: Dovecot) -> None:
+    ours, theirs = os.pipe()
+    one = real(mailbox)
+    later = threading.Timer(0.2, os.write, [theirs, b"."])
+    later.start()
+    started = time.monotonic()
+    assert not one.wait(20, ours)
+    assert time.monotonic() - started < 10
+    later.join()
+    one.close()
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_idle_is_begun_anew_before_its_time_is_over() -> None:
+    stub = ImapStub({}, capabilities=b"IMAP4rev1 IDLE AUTH=PLAIN")
+    with serve(stub) as (port, received):
+        one = source(port, renew=0.02)
+        assert not one.wait(0.5)
+        one.close()
+    assert bytes(received).count(b" IDLE\r\nDONE\r\n") >= 3
+
+
+def test_a_server_without_idle_is_waited_for_without_it() -> None:
+    ours, theirs = os.pipe()
+    with serve(ImapStub({})) as (port, received):
+        one = source(port)
+        started = time.monotonic()
+        assert not one.wait(0.2)
+        assert time.monotonic() - started >= 0.2
+        os.write(theirs, b".")
+        assert not one.wait(20, ours)
+    assert b"IDLE" not in received
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("said", [b"", b"* BYE going down\r\n"])
+def test_a_connection_that_ends_while_waiting_is_noticed_at_once(said: bytes) -> None:
+    stub = ImapStub({}, capabilities=b"IMAP4rev1 IDLE AUTH=PLAIN")
+
+    def handler(talk: Talk) -> None:
+        line = talk.line
+
+        def watched() -> bytes:
+            found = line()
+            if found.endswith(b" IDLE"):
+                talk.raw(b"+ idling\r\n" + said)
+                raise ConnectionResetError
+            return found
+
+        talk.line = watched  # type: ignore[method-assign]
+        stub(talk)
+
+    with serve(handler) as (port, _):
+        one = source(port)
+        started = time.monotonic()
+        with pytest.raises(SourceError, match="waiting for mail"):
+            one.wait(20)
+        assert time.monotonic() - started < 5
+
+
+def test_news_of_a_server_that_names_no_uidnext_is_its_number_of_messages() -> None:
+    stub = ImapStub({5: message(5)}, capabilities=b"IMAP4rev1 IDLE AUTH=PLAIN")
+    with serve(stub) as (port, _):
+        one = source(port)
+        list(one.fetch(NOTHING.__contains__, 10_000))
+        list(one.fetch(NOTHING.__contains__, 10_000))
+        assert not one.wait(0.1)
+        stub.messages[6] = message(6)
+        assert one.wait(20)
+        one.close()
+
+
+def test_a_server_that_announces_more_messages_than_there_are_is_read_to_its_end() -> None:
+    stub = ImapStub(
+        {5: message(5)},
+        answers={b"SELECT": b"* 9223372036854775808 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK done\r\n"},
+    )
+    with serve(stub) as (port, _):
+        assert [seen.source_id for seen in all_of(source(port))] == ["7:5"]
 
 
 @pytest.mark.server

@@ -62,6 +62,7 @@ def serve(handler: Callable[[Talk], None]) -> Iterator[tuple[int, bytearray]]:
         with contextlib.suppress(OSError):
             while True:
                 sock, _peer = listener.accept()
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 open_sockets.append(sock)
                 threads.append(threading.Thread(target=talk, args=(sock,)))
                 threads[-1].start()
@@ -160,6 +161,9 @@ class ImapStub:
         elif command.startswith(b"AUTHENTICATE"):
             talk.send(b"+ ")
             talk.line()
+        elif command.startswith(b"IDLE"):
+            talk.send(b"+ idling")
+            talk.line()
         elif command.startswith(b"SELECT"):
             talk.send(b"* %d EXISTS" % len(self.messages), b"* OK [UIDVALIDITY %d] valid" % self.validity)
         elif command.startswith(b"UID SEARCH"):
@@ -182,8 +186,8 @@ class ImapStub:
             return sorted(self.deleted)
         if b"SEARCH UID" in command:
             return self._uids(command)
-        first, last = re.search(rb"(\d+):(\d+)", command).groups()  # type: ignore[union-attr]  # the stub's own caller
-        return sorted(self.messages)[int(first) - 1 : int(last)]
+        first, last = re.search(rb"(\d+):(\d+|\*)", command).groups()  # type: ignore[union-attr]  # the stub's own caller
+        return sorted(self.messages)[int(first) - 1 : None if last == b"*" else int(last)]
 
     def _expunge(self, uids: set[int]) -> None:
         for uid in list(uids):

@@ -1,4 +1,4 @@
-"""Where mail comes from: one file for each kind, all with the same four methods (SPEC chapter 3).
+"""Where mail comes from: one file for each kind, all with the same methods (SPEC chapter 3).
 
 A round: ``fetch`` yields up to 50 messages, the caller makes each durable, ``confirm`` deletes exactly those
 that are, and again until ``fetch`` yields nothing. A source offers a message once until it is closed, so that
@@ -8,7 +8,7 @@ one whose deletion fails never makes the round endless; after ``close`` the same
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -88,6 +88,32 @@ class Probing(Protocol):
 
     def probe(self) -> None:
         """Sign in and look; nothing is read or deleted. Raises SourceError."""
+        ...
+
+
+@runtime_checkable
+class Waiting(Protocol):
+    """A source that hears of new mail by itself (IMAP IDLE)."""
+
+    def wait(self, seconds: float, wake: int | None = None) -> bool:
+        """Between two rounds: until mail may be there (True), or the time is over or ``wake`` is readable (False).
+
+        To be called instead of ``close``: the round is over, what it offered is forgotten, the session is kept and
+        the next ``fetch`` goes on with it. What arrived since the last ``fetch`` counts at once. It lasts as long
+        where the server can't tell of mail. ``wake``: a file descriptor. Raises SourceError when the connection is gone.
+        """
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A source that can be listed without reading mail."""
+
+    def present(self) -> Collection[str]:
+        """The source ids that lie in the source now, as far as they can be told without reading; the session ends.
+
+        Nothing is read or deleted. Raises SourceError.
+        """
         ...
 
 

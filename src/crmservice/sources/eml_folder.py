@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +75,11 @@ class EmlFolder:
         if not os.access(self.folder, os.W_OK | os.X_OK):
             message = f"the service may not delete in the import folder {self.folder}; give it write access"
             raise SourceError(message, permanent=True)
+
+    def present(self) -> Collection[str]:
+        """The names of the files that lie in the folder. Raises SourceError."""
+        self.close()
+        return {_id_of(name) for name in self._files()}
 
     def _settled(self) -> list[tuple[str, _Look]]:
         """The files that stayed as they were for 200 ms; one wait for the whole folder."""

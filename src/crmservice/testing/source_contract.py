@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from crmservice.sources import Source
+from crmservice.sources import Listing, Source
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -121,3 +121,29 @@ class SourceContract(ABC):
         assert list(source.confirm(ids)) == ids
         source.close()
         assert self.left() == []
+
+
+class ListingContract(SourceContract):
+    """What a source keeps to that can be listed without reading."""
+
+    def test_what_is_present_is_named_and_nothing_is_read_or_deleted(self) -> None:
+        """Under the ids that fetch gives; the next fetch offers everything."""
+        for number in range(3):
+            self.put(message(number))
+        source = self.source()
+        assert isinstance(source, Listing)
+        present = source.present()
+        found = list(source.fetch(NOTHING.__contains__, 10_000))
+        assert {one.source_id for one in found} == set(present)
+        assert [one.data for one in found] == [message(number) for number in range(3)]
+        source.confirm([found[0].source_id])
+        assert set(source.present()) == {one.source_id for one in found[1:]}
+        source.close()
+        assert len(self.left()) == 2
+
+    def test_nothing_is_present_in_an_empty_source(self) -> None:
+        """No id, no fault."""
+        source = self.source()
+        assert isinstance(source, Listing)
+        assert list(source.present()) == []
+        assert source.faults == []

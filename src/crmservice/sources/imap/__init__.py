@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import imaplib
 import ssl
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
@@ -15,7 +16,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
 from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of, oauth_advice, quotable
-from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient
+from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, woken
 from crmservice.tls import Timeouts, explain
 
 WINDOW = 500
@@ -50,7 +51,10 @@ class ImapSource:
         self._context, self._timeouts, self._token = context, timeouts, token
         self._client: BoundedClient | None = None
         self._validity = 0
+        self._upcoming = 0  # UIDNEXT: the next arrival's number, or more
+        self._listed = 0  # UIDNEXT when the folder was last gone through to its end
         self._next_number = 1
+        self._top = 0  # the highest UID listed so far
         self._count = 0
         self._uids: list[int] = []
         self._sizes: dict[int, int] = {}
@@ -94,20 +98,41 @@ class ImapSource:
             raise self._trouble("deleting", error) from None
         return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
 
-    def wait(self, seconds: float) -> bool:
-        """Whether mail arrived within this time (IDLE, RFC 2177); without IDLE it is False at once."""
+    def wait(self, seconds: float, wake: int | None = None) -> bool:
+        """Until mail may be there or the time is over (IDLE, RFC 2177); see Waiting."""
+        until = time.monotonic() + seconds
+        self._offered.clear()
         try:
             client = self._session()
             if not client.has_capability("IDLE"):
+                self.close()
+                woken(wake, seconds)
                 return False
-            client.bounded.allowance = SLACK_BYTES
-            client.idle()
-            heard = client.bounded.hears_of_mail(seconds)
-            client.idle_done()
-            self._select(client)
+            while not self._arrived(client):
+                left = min(until - time.monotonic(), self._timeouts.idle)
+                if left <= 0 or woken(wake):
+                    return False
+                client.bounded.allowance = SLACK_BYTES
+                client.idle()
+                client.bounded.hear_of_mail(left, wake)
+                client.idle_done()
         except _TROUBLE as error:
             raise self._trouble("waiting for mail", error) from None
-        return heard
+        return True
+
+    def present(self) -> Collection[str]:
+        """The ids of all messages of the folder. Raises SourceError."""
+        self.close()
+        try:
+            client = self._session()
+            found: set[str] = set()
+            while uids := self._window(client):
+                found.update(map(self._id, uids))
+            return found
+        except _TROUBLE as error:
+            raise self._trouble("listing", error) from None
+        finally:
+            self.close()
 
     def close(self) -> None:
         """End the session without deleting anything more."""
@@ -146,15 +171,25 @@ class ImapSource:
 
     def _more(self, client: BoundedClient, known: Known) -> bool:
         """Ask for the UIDs of the next windows until one holds something to read."""
-        while not self._uids and self._next_number <= self._count:
-            last = min(self._next_number + WINDOW - 1, self._count)
-            uids = self._search(client, [f"{self._next_number}:{last}"])
-            self._next_number = last + 1
+        while not self._uids and (uids := self._window(client)):
             fresh = [uid for uid in uids if self._id(uid) not in self._offered and not known(self._id(uid))]
             if fresh:
                 self._sizes = self._announced(client, fresh)
             self._uids = [uid for uid in fresh if uid in self._sizes]
+        if not self._uids:
+            self._listed = self._upcoming
         return bool(self._uids)
+
+    def _window(self, client: BoundedClient) -> list[int]:
+        """The next UIDs of the folder, in their order; none at its end, however many messages are announced."""
+        if self._next_number > self._count:
+            return []
+        last = self._next_number + WINDOW - 1
+        # "*" in the last window: another client may have deleted some, and numbers that are none are an error.
+        found = self._search(client, [f"{self._next_number}:{last if last < self._count else '*'}"])
+        uids = [uid for uid in found if uid > self._top]
+        self._next_number, self._top = last + 1, uids[-1] if uids else self._top
+        return uids
 
     def _announced(self, client: BoundedClient, uids: list[int]) -> dict[int, int]:
         """What the server says of the sizes: good enough to group small messages, for nothing else."""
@@ -275,13 +310,22 @@ class ImapSource:
         if not isinstance(validity, int) or validity <= 0:
             msg = "the server names no UIDVALIDITY"
             raise IMAPClientAbortError(msg)
+        if validity != self._validity:
+            self._listed = 0
         self._validity = validity
         self._begin()
         self._count = int(answer.get(b"EXISTS", 0))
+        # Where a server names none, more messages than before are news too.
+        self._upcoming = int(answer.get(b"UIDNEXT", self._count))
+
+    def _arrived(self, client: BoundedClient) -> bool:
+        """Whether there is mail that was not there when the folder was last gone through."""
+        self._select(client)
+        return self._count > 0 and self._upcoming > self._listed
 
     def _begin(self) -> None:
         """Look at the folder from its first message on; what was offered is passed over."""
-        self._uids, self._sizes, self._next_number = [], {}, 1
+        self._uids, self._sizes, self._next_number, self._top = [], {}, 1, 0
 
     def _drop(self) -> None:
         client, self._client = self._client, None

@@ -74,24 +74,36 @@ class Bounded(imaplib.IMAP4):
 
     def leftover(self) -> bool:
         """Whether the server has said something that nobody asked for; does not wait."""
+        return bool(self._peek())
+
+    def _peek(self) -> bytes | None:
+        """What lies here without waiting, which may be nothing; None for a part of a TLS record."""
         self.sock.settimeout(0)
         try:
-            return bool(self._stream.peek(1))
+            return self._stream.peek(1)
         except ssl.SSLWantReadError:
-            return False
+            return None
         finally:
             self.sock.settimeout(self._timeouts.read)
 
-    def hears_of_mail(self, seconds: float) -> bool:
-        """During IDLE: whether the server tells of a new message within this time (RFC 2177)."""
+    def hear_of_mail(self, seconds: float, wake: int | None) -> None:
+        """During IDLE: until the server tells of a message (RFC 2177), ``wake`` is readable, or the time is over."""
         until = time.monotonic() + seconds
+        watched: list[socket.socket | int] = [self.sock] if wake is None else [self.sock, wake]
         while (left := until - time.monotonic()) > 0:
             if self.leftover():
                 if b" EXISTS" in self._get_line():
-                    return True
-            elif select.select([self.sock], [], [], left)[0] and not self.leftover():
-                time.sleep(min(left, 0.05))  # half a TLS record, or the end: the next command tells which
-        return False
+                    return
+                continue
+            ready = select.select(watched, [], [], left)[0]
+            if wake in ready:
+                return
+            here = self._peek() if ready else None
+            if here == b"":
+                msg = "the server ended the connection"
+                raise self.abort(msg)
+            if ready and here is None:
+                time.sleep(min(left, 0.05))  # the rest of the record is on its way
 
     def _ready(self, at_end: bytes | None = None) -> bytes:
         """What is in the buffer, after one wait at the most. At the end of the connection ``at_end``, or abort."""
@@ -109,6 +121,11 @@ class Bounded(imaplib.IMAP4):
         if self.allowance < 0:
             msg = "the server sent more than was asked for"
             raise self.abort(msg)
+
+
+def woken(wake: int | None, seconds: float = 0) -> bool:
+    """Wait so long at most until this descriptor is readable; whether it is."""
+    return bool(select.select([] if wake is None else [wake], [], [], seconds)[0])
 
 
 class _AfterStartTls:

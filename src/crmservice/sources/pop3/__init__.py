@@ -11,7 +11,7 @@ import hashlib
 import re
 import ssl
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
@@ -80,12 +80,18 @@ class Pop3Source:
 
     def probe(self) -> None:
         """Sign in and list. Raises SourceError."""
+        self.present()
+
+    def present(self) -> Collection[str]:
+        """The ids that the server's UIDL gives. Raises SourceError."""
+        self.close()
         try:
             self._session()
+            return set(self._numbers)
         except (Refused, ProtocolError, OSError) as error:
             raise self._trouble("listing", error) from None
         finally:
-            self._drop()
+            self.close()
 
     def _next(self, known: Known, limit_bytes: int) -> Fetched | None:
         """The next message, or None when there is none. One that breaks the session is left behind."""
