@@ -44,8 +44,11 @@ class Words:
 
 
 def joined(separator: str, parts: Iterable[object]) -> Words:
-    """Parts beside each other, ``": "`` or a new line between them; Words among them stay translatable."""
-    facts = {f"part{n}": part for n, part in enumerate(parts)}
+    """Parts beside each other, ``": "`` or a new line between them; Words among them stay translatable.
+
+    None and an empty text are left out.
+    """
+    facts = {f"part{n}": part for n, part in enumerate(parts) if part is not None and part != ""}
     return Words(separator.join(f"{{{name}}}" for name in facts), **facts)
 
 

@@ -112,3 +112,27 @@ def test_records_that_can_not_be_loaded_are_named_in_czech(shell: Shell) -> None
     assert first == "crmservice: users 'a': active: 'ano' není true ani false"
     assert second == "users záznam 2: není objekt s poli"
     assert third.startswith("zzz: taková tabulka neexistuje (jsou: accounts, ")
+
+
+def test_check_names_faults_of_files_in_czech(shell: Shell) -> None:
+    shell.box(rules="saf", pop3Emai="x", tlsCaFile="/nowhere.pem", imapUrl="imap.firma.cz", imapPassword="env:NONE")
+    (shell.home / "broken.xml").write_text("<configuration>\n<add></configuration>")
+    (shell.home / "crmservice.toml").write_text('languag = "cs"\nretention = { backups = "0" }\nweb = 1 2\n')
+    said = shell.run("check", "--offline", CRMSERVICE_LANGUAGE="cs").stdout
+    for words in (
+        "broken.xml:2: není správně utvořené XML: koncová značka neodpovídá počáteční\n    → opravte tento řádek",
+        "rules: musí být jedno z: manual, safe; měli jste na mysli safe?",
+        "pop3Emai: není známý klíč a ignoruje se\n    → měli jste na mysli pop3Email?",
+        "tlsCaFile: soubor '/nowhere.pem' neexistuje",
+        "imapPassword: proměnná prostředí NONE není nastavena",
+        "crmservice.toml:3: není TOML: za zápisem se očekává konec řádku nebo souboru",
+    ):
+        assert words in said, said
+
+
+def test_a_broken_settings_file_ends_in_czech(shell: Shell) -> None:
+    (shell.home / "crmservice.toml").write_text('time_zone = "Europe/Pragu"\npublic_url = "x"\n')
+    done = shell.run("run", "--once", CRMSERVICE_LANGUAGE="cs")
+    assert done.returncode == 78
+    assert "'Europe/Pragu' není časové pásmo IANA; měli jste na mysli Europe/Prague?: viz docs" in done.stderr
+    assert "public_url: není adresa http ani https: viz docs" in done.stderr

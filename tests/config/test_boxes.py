@@ -135,7 +135,7 @@ def test_an_unknown_key_is_a_warning_that_names_the_nearest(home: Home, written:
     result = home.load({written: "x"})
     assert len(result.boxes) == 1
     (warning,) = [warning for warning in result.warnings if warning.key == written]
-    assert (warning.line, warning.advice) == (5, f"did you mean {meant}?")
+    assert (warning.line, str(warning.advice)) == (5, f"did you mean {meant}?")
 
 
 def test_an_empty_value_is_as_good_as_none(home: Home) -> None:
@@ -241,7 +241,7 @@ def test_an_import_folder_has_one_reader(home: Home) -> None:
 
 
 def test_a_home_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
-    assert [fault.message for fault in Home(tmp_path / "gone").load().faults] == [
+    assert [str(fault.message) for fault in Home(tmp_path / "gone").load().faults] == [
         "can't be read: No such file or directory"
     ]
 

@@ -106,7 +106,7 @@ def test_the_line_of_broken_toml_is_named(home: Home) -> None:
 def test_an_unknown_key_is_a_warning_that_names_the_nearest(home: Home) -> None:
     home.environ |= {"CRMSERVICE_LANGAUGE": "cs", "CRMSERVICE_POP3_PASSWORD": "x"}
     result = load(home, "public-url = 'https://crm.firma.cz'\n[retention]\nbackup = 5")
-    assert [(warning.key, warning.line, warning.advice) for warning in result.warnings] == [
+    assert [(warning.key, warning.line, str(warning.advice)) for warning in result.warnings] == [
         ("public-url", 1, "did you mean public_url?"),
         ("retention.backup", 3, "did you mean retention.backups?"),
         ("CRMSERVICE_LANGAUGE", 0, "did you mean CRMSERVICE_LANGUAGE?"),

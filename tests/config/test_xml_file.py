@@ -9,7 +9,7 @@ def one_fault(home: Home) -> tuple[int, str]:
     result = home.load()
     assert result.boxes == ()
     (fault,) = result.faults
-    return fault.line, fault.message
+    return fault.line, str(fault.message)
 
 
 @pytest.mark.parametrize(

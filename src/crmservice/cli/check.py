@@ -15,7 +15,7 @@ import typer
 
 from crmservice.cli import exits
 from crmservice.cli.probing import Tried, try_sources
-from crmservice.cli.words import _
+from crmservice.cli.words import _, told
 from crmservice.config import (
     Box,
     Endpoint,
@@ -186,8 +186,8 @@ def _readable_files(home: Path, boxes: Iterable[Box]) -> Iterator[Finding]:
 
 
 def _of_fault(level: Level, fault: Fault) -> Finding:
-    where = f"{fault.file}:{fault.line}" if fault.line else str(fault.file)
-    return Finding(level, f"{where} {fault.key}".rstrip(), fault.message, fault.advice)
+    advice = told(fault.advice) if fault.advice else ""
+    return Finding(level, f"{fault.place} {fault.key}".rstrip(), told(fault.message), advice)
 
 
 def _of_try(box: Box, tried: Tried) -> Finding:

@@ -13,9 +13,10 @@ import typer
 
 from crmservice.cli import exits, microsoft
 from crmservice.cli.probing import try_sources
-from crmservice.cli.words import _
+from crmservice.cli.words import _, told
 from crmservice.config import Box, load_boxes, load_settings
 from crmservice.errors import BadConfiguration
+from crmservice.words import joined, library_words
 
 Option = typer.Option
 
@@ -150,7 +151,9 @@ def _write_private(file: Path, text: str) -> None:
     except FileExistsError:
         raise _there_already(file) from None
     except OSError as error:
-        raise BadConfiguration("{file} can't be written: {why}", file=file, why=error.strerror) from None
+        raise BadConfiguration(
+            "{file} can't be written: {why}", file=file, why=library_words(error.strerror or "")
+        ) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
 
@@ -162,7 +165,7 @@ def _tested(home: Path, written: list[Path], *, offline: bool) -> int:
     for fault in (*result.faults, *result.warnings):
         if fault.file == file:
             level = _("FAULT") if fault in result.faults else _("WARNING")
-            print(f"{level}  {fault.key}: {fault.message}: {fault.advice}")
+            print(f"{level}  {told(joined(': ', (fault.key, fault.message, fault.advice)))}")
     box = next((box for box in result.boxes if box.file == file), None)
     if box is None:
         for path in written:

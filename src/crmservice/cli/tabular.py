@@ -14,6 +14,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from crmservice.errors import BadConfiguration
+from crmservice.words import library_words
 
 LISTS = frozenset({"emails", "aliases", "team", "solvers", "accounts", "contacts", "participants"})
 TRUE, FALSE = frozenset({"true", "yes", "1", "ano"}), frozenset({"false", "no", "0", "ne"})
@@ -34,7 +35,7 @@ def read_tables(file: Path, table: str = "") -> Tables:
     except FileNotFoundError:
         raise BadConfiguration("{file} does not exist", file=file) from None
     except (OSError, UnicodeDecodeError) as fault:
-        why = fault.strerror if isinstance(fault, OSError) else fault
+        why = library_words((fault.strerror if isinstance(fault, OSError) else None) or str(fault))
         raise BadConfiguration("{file} can't be read: {why}", file=file, why=why) from None
 
 
@@ -47,7 +48,7 @@ def _json(file: Path) -> Tables:
             file=file,
             line=fault.lineno,
             column=fault.colno,
-            why=fault.msg,
+            why=library_words(fault.msg),
         ) from None
     if not isinstance(tables, dict):
         raise BadConfiguration("{file} must hold one object with a list for each table", file=file)

@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from crmservice.config import parse
 from crmservice.config.oauth_file import microsoft_oauth
 from crmservice.config.values import Box, Endpoint, Fault, Login, Settings
+from crmservice.config.wording import MISSING, OTHER_SECRET, SEE_DOCUMENTATION, unknown_key, unreadable
 from crmservice.config.xml_file import Entry, read_entries
+from crmservice.errors import BadValue
+from crmservice.words import Words, joined
 
 Parser = Callable[[str], Any]
 
@@ -94,11 +97,11 @@ class _File:
         self.values: dict[str, Any] = {}
         self.lines: dict[str, int] = {}
 
-    def fault(self, key: str, message: str, advice: str = "") -> None:
+    def fault(self, key: str, message: Words, advice: Words | None = None) -> None:
         """The box can't be used because of this."""
         self.faults.append(Fault(self.file, self.lines.get(key, 0), key, message, advice))
 
-    def warn(self, key: str, message: str, advice: str = "") -> None:
+    def warn(self, key: str, message: Words, advice: Words | None = None) -> None:
         """The box runs, but the administrator should know this."""
         self.warnings.append(Fault(self.file, self.lines.get(key, 0), key, message, advice))
 
@@ -117,8 +120,7 @@ class _File:
     def _take(self, key: str, found: list[Entry]) -> None:
         spec = KEYS.get(key)
         if spec is None:
-            guess = parse.nearest(key, KEYS)
-            self.warn(key, "is no known key and is ignored", f"did you mean {guess}?" if guess else "remove it")
+            self.warn(key, *unknown_key(key, KEYS))
             return
         if not spec.many:
             self._once(key, found)
@@ -131,25 +133,23 @@ class _File:
     def _once(self, key: str, found: list[Entry]) -> None:
         if len({entry.value for entry in found}) > 1:
             lines = ", ".join(str(entry.line) for entry in found)
-            self.fault(key, f"is given more than once (lines {lines})", "keep one")
+            self.fault(key, Words("is given more than once (lines {lines})", lines=lines), Words("keep one"))
         elif len(found) > 1:
-            self.warn(key, "is given more than once", "keep one")
+            self.warn(key, Words("is given more than once"), Words("keep one"))
 
     def _parse(self, spec: Key, entry: Entry) -> object:
         try:
             return spec.parser(entry.value)
-        except ValueError as error:
-            advice = "see docs/configuration.md"
-            if spec.soft:
-                advice = "it is ignored; write a path of this machine"
-            found = Fault(self.file, entry.line, entry.key, str(error), advice)
+        except BadValue as error:
+            advice = Words("it is ignored; write a path of this machine") if spec.soft else SEE_DOCUMENTATION
+            found = Fault(self.file, entry.line, entry.key, error.words, advice)
             (self.warnings if spec.soft else self.faults).append(found)
             return None
 
     def _box(self) -> Box | None:
         email = self.values.get("pop3Email")
         if email is None and "pop3Email" not in self.lines:
-            self.fault("pop3Email", "is missing", "it is the technology box's address, crm@firma.cz")
+            self.fault("pop3Email", MISSING, Words("it is the technology box's address, crm@firma.cz"))
         self._pause()
         servers = self._servers()
         if email is None:
@@ -173,7 +173,8 @@ class _File:
     def _pause(self) -> None:
         for given, missing in (("stopFrom", "stopTo"), ("stopTo", "stopFrom")):
             if given in self.lines and missing not in self.lines:
-                self.fault(missing, f"is missing, but {given} is given", "give both or neither")
+                message = Words("is missing, but {given} is given", given=given)
+                self.fault(missing, message, Words("give both or neither"))
 
     def _servers(self) -> dict[str, Any]:
         insecure = self.values.get("allowInsecure", False)
@@ -195,8 +196,8 @@ class _File:
             return None
         try:
             return make(self.values[key])
-        except ValueError as error:
-            self.fault(key, str(error), "see docs/configuration.md")
+        except BadValue as error:
+            self.fault(key, error.words, SEE_DOCUMENTATION)
             return None
 
     def _login(self, kind: str, *, needed: bool) -> Login | None:
@@ -205,13 +206,14 @@ class _File:
         name = self.values.get(f"{kind}Name", self.values.get("pop3Email", ""))
         given = self.values.get(f"{kind}Password")
         if needed and given is None and not oauth:
-            self.fault(f"{kind}Password", "is missing", f"give it, or {kind}OAuth=true for Microsoft 365")
+            advice = Words("give it, or {key}=true for Microsoft 365", key=f"{kind}OAuth")
+            self.fault(f"{kind}Password", MISSING, advice)
         if not (needed or oauth or given or f"{kind}Name" in self.values):
             return None
         try:
             password = parse.secret(given, self.settings.home, self.environ) if given else None
-        except ValueError as error:
-            self.fault(f"{kind}Password", str(error), "set or make it for the service's own account, or name another")
+        except BadValue as error:
+            self.fault(f"{kind}Password", error.words, OTHER_SECRET)
             return None
         return Login(name, password, oauth)
 
@@ -222,12 +224,17 @@ class _File:
             return
         _, faults = microsoft_oauth(box.root_path, self.settings.home, self.environ)
         for found in faults:
-            self.fault(keys[0], f"needs {found.file}, which {found.message}".rstrip(), found.advice)
+            self.fault(
+                keys[0],
+                Words("can't be used: {fault}", fault=joined(": ", (found.place, found.key, found.message))),
+                found.advice,
+            )
 
     def _collects(self, box: Box) -> None:
         # A source whose value is refused has a fault of its own; that nothing is left follows from it.
         if not (self.faults or any((box.pop3, box.imap, box.eml_dir, box.graph_mailbox, box.smtp_listen))):
-            self.warn("pop3Url", "is missing, and no other source is given: the box collects nothing", "give pop3Url")
+            message = Words("is missing, and no other source is given: the box collects nothing")
+            self.warn("pop3Url", message, Words("give pop3Url"))
 
 
 def _by_key(entries: list[Entry]) -> dict[str, list[Entry]]:
@@ -249,7 +256,7 @@ def load_boxes(home: Path, settings: Settings, environ: Mapping[str, str]) -> Bo
     try:
         files = box_files(home)
     except OSError as error:
-        return BoxesResult((), (Fault(home, 0, "", f"can't be read: {error.strerror}", "give --home DIR"),), ())
+        return BoxesResult((), (Fault(home, 0, "", unreadable(error), Words("give --home DIR")),), ())
     readers = [_File(file, settings, environ) for file in files]
     boxes = [box for box in (reader.read() for reader in readers) if box is not None]
     kept, faults, warnings = _without_second_readers(boxes)
@@ -283,8 +290,8 @@ def _without_second_readers(boxes: list[Box]) -> tuple[list[Box], list[Fault], l
     for box in boxes:
         taken = [(key, seen[(key, *what)]) for key, what in _readings(box).items() if (key, *what) in seen]
         for key, first in taken:
-            message = f"is already read by the box {first.name} ({first.file.name})"
-            faults.append(Fault(box.file, 0, key, message, "two readers of one mailbox: remove one"))
+            message = Words("is already read by the box {box} ({file})", box=first.name, file=first.file.name)
+            faults.append(Fault(box.file, 0, key, message, Words("two readers of one mailbox: remove one")))
         if not taken:
             seen |= {(key, *what): box for key, what in _readings(box).items()}
             kept.append(_with_own_folder(box, kept, warnings))
@@ -295,10 +302,14 @@ def _with_own_folder(box: Box, before: list[Box], warnings: list[Fault]) -> Box:
     """The box without an import folder that another imports; a copied line must not stop its mail."""
     for other in before:
         if other.email == box.email:
-            message = f"is the address of the box {other.name} ({other.file.name}) too"
-            warnings.append(Fault(box.file, 0, "pop3Email", message, "give each box an address of its own"))
+            message = Words("is the address of the box {box} ({file}) too", box=other.name, file=other.file.name)
+            warnings.append(Fault(box.file, 0, "pop3Email", message, Words("give each box an address of its own")))
         if box.eml_dir and other.eml_dir == box.eml_dir:
-            message = f"is already imported by the box {other.name} ({other.file.name}) and is ignored here"
-            warnings.append(Fault(box.file, 0, "emlDir", message, "remove it from one of the two"))
+            message = Words(
+                "is already imported by the box {box} ({file}) and is ignored here",
+                box=other.name,
+                file=other.file.name,
+            )
+            warnings.append(Fault(box.file, 0, "emlDir", message, Words("remove it from one of the two")))
             return replace(box, eml_dir=None)
     return box

@@ -10,6 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from crmservice.config import parse
 from crmservice.config.values import Fault, MicrosoftOAuth
+from crmservice.config.wording import AT_THIS_LINE, CHECK_OWNER, MISSING, OTHER_SECRET, unreadable
+from crmservice.errors import BadValue
+from crmservice.words import Words, library_words
 
 NAME = "MicrosoftOAuth.json"
 MAX_FILE_BYTES = 64 * 1024
@@ -37,16 +40,8 @@ def microsoft_oauth(
     faults = _faults(path, web)
     try:
         secret = parse.secret(str(web.get("client_secret", "")), home, environ)
-    except ValueError as error:
-        faults.append(
-            Fault(
-                path,
-                0,
-                "web.client_secret",
-                str(error),
-                "set or make it for the service's own account, or name another",
-            )
-        )
+    except BadValue as error:
+        faults.append(Fault(path, 0, "web.client_secret", error.words, OTHER_SECRET))
     if faults:
         return None, tuple(faults)
     values = {key: web[key].strip() for key in (*_NEEDED[:2], *_OPTIONAL) if web.get(key)}
@@ -62,28 +57,30 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, Fault]:
         with path.open("rb") as stream:
             found = json.loads(stream.read(MAX_FILE_BYTES).decode("utf-8-sig"))
     except FileNotFoundError:
-        return None, Fault(path, 0, "", "is missing", "docs/configuration.md shows how to make it")
+        return None, Fault(path, 0, "", MISSING, Words("docs/configuration.md shows how to make it"))
     except OSError as error:
-        return None, Fault(path, 0, "", f"can't be read: {error.strerror}", "check its owner and mode")
+        return None, Fault(path, 0, "", unreadable(error), CHECK_OWNER)
     except json.JSONDecodeError as error:
-        return None, Fault(path, error.lineno, "", f"is no JSON: {error.msg}", "mend it at this line")
+        message = Words("is no JSON: {why}", why=library_words(error.msg))
+        return None, Fault(path, error.lineno, "", message, AT_THIS_LINE)
     except (UnicodeDecodeError, RecursionError):
-        return None, Fault(path, 1, "", "is no JSON in UTF-8", "save it as UTF-8")
+        return None, Fault(path, 1, "", Words("is no JSON in UTF-8"), Words("save it as UTF-8"))
     web = found.get("web") if isinstance(found, dict) else None
-    wrong = Fault(path, 1, "web", "is missing", 'the file is {"web": {"client_id": …}}')
+    wrong = Fault(path, 1, "web", MISSING, Words('the file is {"web": {"client_id": …}}'))
     return (web, wrong) if isinstance(web, dict) else (None, wrong)
 
 
 def _faults(path: Path, web: dict[str, Any]) -> list[Fault]:
     missing = [key for key in _NEEDED if not web.get(key)]
     odd = [key for key in KEYS if web.get(key) and not isinstance(web[key], str)]
-    faults = [
-        Fault(path, 0, f"web.{key}", "is missing", "docs/configuration.md says where it stands") for key in missing
-    ]
-    faults += [Fault(path, 0, f"web.{key}", "is no text", "write it in quotation marks") for key in odd]
+    where = Words("docs/configuration.md says where it stands")
+    faults = [Fault(path, 0, f"web.{key}", MISSING, where) for key in missing]
+    no_text = Words("is no text"), Words("write it in quotation marks")
+    faults += [Fault(path, 0, f"web.{key}", *no_text) for key in odd]
     for key in ("token_uri", "graph_uri"):
         if key not in odd and web.get(key) and not is_safe_url(web[key].strip()):
-            faults.append(Fault(path, 0, f"web.{key}", "is no https URL", "plain http is for loopback alone"))
+            message, advice = Words("is no https URL"), Words("plain http is for loopback alone")
+            faults.append(Fault(path, 0, f"web.{key}", message, advice))
     return faults
 
 

@@ -1,4 +1,4 @@
-"""Texts of configuration files -> values. Each function raises ValueError, whose text is for the administrator."""
+"""Texts of configuration files -> values. Each function raises BadValue, whose text is for the administrator."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 from crmservice.config.values import Endpoint, Secret, Security
+from crmservice.errors import BadValue
+from crmservice.words import Words, joined, library_words
 
 MAX_SECRET_BYTES = 64 * 1024
 
@@ -30,16 +32,14 @@ def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
 def text(value: str) -> str:
     """A text as it stands, without control characters (they would end a line of a protocol)."""
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        msg = "holds a control character"
-        raise ValueError(msg)
+        raise BadValue("holds a control character")
     return value
 
 
 def boolean(value: str) -> bool:
     """``true`` or ``false`` in any case."""
     if value.lower() not in {"true", "false"}:
-        msg = "must be true or false"
-        raise ValueError(msg)
+        raise BadValue("must be true or false")
     return value.lower() == "true"
 
 
@@ -47,8 +47,7 @@ def clock(value: str) -> time:
     """``HH:mm``, 00:00 to 23:59."""
     match = _TIME.fullmatch(value)
     if not match or int(match[1]) > 23 or int(match[2]) > 59:
-        msg = f"{value!r} is no time of the form HH:mm (00:00 to 23:59)"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no time of the form HH:mm (00:00 to 23:59)", value=value)
     return time(int(match[1]), int(match[2]))
 
 
@@ -57,8 +56,7 @@ def integer(least: int, most: int) -> Callable[[str], int]:
 
     def read(value: str) -> int:
         if not re.fullmatch(r"[0-9]{1,18}", value) or not least <= int(value) <= most:
-            msg = f"must be a whole number from {least} to {most}"
-            raise ValueError(msg)
+            raise BadValue("must be a whole number from {least} to {most}", least=least, most=most)
         return int(value)
 
     return read
@@ -69,20 +67,22 @@ def choice(*words: str) -> Callable[[str], str]:
 
     def read(value: str) -> str:
         if value.lower() not in words:
-            guess = nearest(value, words)
-            msg = f"must be one of {', '.join(words)}" + (f"; did you mean {guess}?" if guess else "")
-            raise ValueError(msg)
+            what = Words("must be one of {words}", words=", ".join(words))
+            raise BadValue("{what}", what=_guessed(what, nearest(value, words)))
         return value.lower()
 
     return read
+
+
+def _guessed(what: Words, guess: str) -> Words:
+    return joined("; ", [what, Words("did you mean {guess}?", guess=guess)]) if guess else what
 
 
 def address(value: str) -> str:
     """An e-mail address (RFC 5321 section 4.1.2, no quoted local part), in lower case."""
     local, at, domain_part = value.rpartition("@")
     if not at or not _LOCAL_PART.fullmatch(local) or not _HOST.fullmatch(domain_part):
-        msg = f"{value!r} is no e-mail address"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no e-mail address", value=value)
     return value.lower()
 
 
@@ -90,8 +90,7 @@ def domain(value: str) -> str:
     """A mail domain in lower case; a leading ``@`` is dropped."""
     name = value.removeprefix("@")
     if not _HOST.fullmatch(name):
-        msg = f"{value!r} is no domain"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no domain", value=value)
     return name.lower()
 
 
@@ -104,8 +103,7 @@ def absolute_path(value: str) -> Path:
     """A path that is absolute on this system."""
     path = Path(text(value))
     if not path.is_absolute():
-        msg = f"{value!r} is no absolute path on this system"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no absolute path on this system", value=value)
     return path
 
 
@@ -113,8 +111,7 @@ def existing_file(value: str) -> Path:
     """The absolute path of a file that is there."""
     path = absolute_path(value)
     if not path.is_file():
-        msg = f"there is no file {value!r}"
-        raise ValueError(msg)
+        raise BadValue("there is no file {name!r}", name=value)
     return path
 
 
@@ -123,14 +120,16 @@ def zone(value: str) -> ZoneInfo:
     try:
         return ZoneInfo(value)
     except (ValueError, OSError, LookupError):
-        guess = nearest(value, available_timezones())
-        msg = f"{value!r} is no IANA time zone" + (f"; did you mean {guess}?" if guess else "")
-        raise ValueError(msg) from None
+        what = Words("{value!r} is no IANA time zone", value=value)
+        raise BadValue("{what}", what=_guessed(what, nearest(value, available_timezones()))) from None
 
 
 def network(value: str) -> str:
     """An IP network or address in the usual notation (RFC 4632), normalised."""
-    return str(ip_network(value, strict=False))
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise BadValue("{value!r} is no IP network or address", value=value) from None
 
 
 def is_loopback(host: str) -> bool:
@@ -144,12 +143,11 @@ def is_loopback(host: str) -> bool:
 def host_port(value: str) -> tuple[str, int | None]:
     """``host``, ``host:port``, an IPv4 address or an IPv6 address in brackets; no scheme, no path."""
     if "://" in value:
-        msg = f"{value!r}: write host or host:port, without {value.partition('://')[0]}://"
-        raise ValueError(msg)
+        scheme = value.partition("://")[0]
+        raise BadValue("{value!r}: write host or host:port, without {scheme}://", value=value, scheme=scheme)
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]]+))(?::([0-9]{1,5}))?", value)
     if not match or not _is_host(match[1], match[2]) or not 0 < int(match[3] or 1) < 65536:
-        msg = f"{value!r} is no host or host:port"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no host or host:port", value=value)
     return match[1] or match[2], int(match[3]) if match[3] else None
 
 
@@ -165,8 +163,7 @@ def _is_host(bracketed: str | None, bare: str | None) -> bool:
 def listen(value: str) -> str:
     """``address:port`` to listen at."""
     if host_port(value)[1] is None:
-        msg = f"{value!r} is no address:port"
-        raise ValueError(msg)
+        raise BadValue("{value!r} is no address:port", value=value)
     return value
 
 
@@ -210,8 +207,7 @@ def secret(value: str, home: Path, environ: Mapping[str, str]) -> Secret:
     scheme, _, rest = value.partition(":")
     if scheme == "env":
         if not environ.get(rest):
-            msg = f"the environment variable {rest} is not set"
-            raise ValueError(msg)
+            raise BadValue("the environment variable {name} is not set", name=rest)
         return Secret(_no_line_ends(environ[rest]), "env")
     if scheme == "file":
         return Secret(_no_line_ends(_secret_file(rest, home, environ)), "file")
@@ -223,27 +219,23 @@ def _secret_file(name: str, home: Path, environ: Mapping[str, str]) -> str:
     folders = [Path(credentials)] if credentials else []
     paths = [folder / name for folder in (*folders, home) if (folder / name).is_file()]
     if not name or not paths:
-        msg = f"there is no file {name!r}"
-        raise ValueError(msg)
+        raise BadValue("there is no file {name!r}", name=name)
     try:
         with paths[0].open("rb") as stream:
             value = stream.read(MAX_SECRET_BYTES).decode("utf-8-sig")
     except OSError as error:
-        msg = f"the file {name!r} can't be read: {error.strerror}"
-        raise ValueError(msg) from None
+        why = library_words(error.strerror or "")
+        raise BadValue("the file {name!r} can't be read: {why}", name=name, why=why) from None
     except UnicodeDecodeError:
-        msg = f"the file {name!r} is not UTF-8"
-        raise ValueError(msg) from None
+        raise BadValue("the file {name!r} is not UTF-8", name=name) from None
     value = value.removesuffix("\n").removesuffix("\r")
     if not value:
-        msg = f"the file {name!r} is empty"
-        raise ValueError(msg)
+        raise BadValue("the file {name!r} is empty", name=name)
     return value
 
 
 def _no_line_ends(value: str) -> str:
     """The value, refused if it would end a protocol's line (TRUST B6); the message never shows it."""
     if any(end in value for end in "\r\n\0"):
-        msg = "the secret holds a line end or a NUL"
-        raise ValueError(msg)
+        raise BadValue("the secret holds a line end or a NUL")
     return value

@@ -15,6 +15,9 @@ import tzlocal
 
 from crmservice.config import parse
 from crmservice.config.values import Fault, Retention, Settings
+from crmservice.config.wording import AT_THIS_LINE, CHECK_OWNER, SEE_DOCUMENTATION, unknown_key, unreadable
+from crmservice.errors import BadValue
+from crmservice.words import Words, library_words
 
 NAME = "crmservice.toml"
 MAX_FILE_BYTES = 1024 * 1024
@@ -26,18 +29,23 @@ _days = parse.integer(1, 36_500)
 
 def _url(value: str) -> str:
     """``https://crm.firma.cz``, without a trailing slash."""
-    parts = urlsplit(parse.text(value))
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        msg = "is no http or https URL"
-        raise ValueError(msg)
+    if not _is_web(parse.text(value)):
+        raise BadValue("is no http or https URL")
     return value.rstrip("/")
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.fragment)
 
 
 def _database(value: str) -> str:
     """A database's URL; the text never goes into a message, it may hold a password."""
     if not value.startswith(("postgresql://", "postgres://", "sqlite:///")):
-        msg = "must begin with postgresql:// or sqlite:///"
-        raise ValueError(msg)
+        raise BadValue("must begin with postgresql:// or sqlite:///")
     return parse.text(value)
 
 
@@ -85,7 +93,7 @@ class _Reading:
         word = re.compile(rf'\s*["\']?{re.escape(key.rpartition(".")[2])}["\']?\s*=')
         return next((number for number, text in enumerate(self.lines, 1) if word.match(text)), 0)
 
-    def fault(self, key: str, message: str, advice: str = "") -> None:
+    def fault(self, key: str, message: Words, advice: Words | None = None) -> None:
         """The key can't be used because of this."""
         self.faults.append(Fault(self.file, self.line(key), key, message, advice))
 
@@ -127,14 +135,14 @@ def _read_toml(reading: _Reading) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        reading.fault("", f"can't be read: {error.strerror}", "check its owner and mode")
+        reading.fault("", unreadable(error), CHECK_OWNER)
     except UnicodeDecodeError:
-        reading.fault("", "is not UTF-8", "save it as UTF-8")
+        reading.fault("", Words("is not UTF-8"), Words("save it as UTF-8"))
     except tomllib.TOMLDecodeError as error:
         at = re.search(r" \(at line (\d+), column \d+\)", str(error))
         line = int(at[1]) if at else len(reading.lines)
-        message = f"is no TOML: {str(error).partition(' (at ')[0]}"
-        reading.faults.append(Fault(reading.file, line, "", message, "mend it at this line"))
+        message = Words("is no TOML: {why}", why=library_words(str(error).partition(" (at ")[0]))
+        reading.faults.append(Fault(reading.file, line, "", message, AT_THIS_LINE))
     return {}
 
 
@@ -144,22 +152,19 @@ def _take(reading: _Reading, key: str, value: object, home: Path, environ: Mappi
         return
     try:
         reading.values[key] = _parsed(key, value, home, environ)
-    except ValueError as error:
-        reading.fault(key, str(error), "see docs/configuration.md")
+    except BadValue as error:
+        reading.fault(key, error.words, SEE_DOCUMENTATION)
 
 
 def _unknown(reading: _Reading, key: str) -> None:
-    guess = parse.nearest(key, {*KEYS, *_TABLES})
-    advice = f"did you mean {guess}?" if guess else "remove it"
-    reading.warnings.append(Fault(reading.file, reading.line(key), key, "is no known key and is ignored", advice))
+    reading.warnings.append(Fault(reading.file, reading.line(key), key, *unknown_key(key, {*KEYS, *_TABLES})))
 
 
 def _parsed(key: str, value: object, home: Path, environ: Mapping[str, str]) -> object:
     if key in _MANY:
         return tuple(KEYS[key](text) for text in _texts(value))
     if isinstance(value, bool) or not isinstance(value, str | int):
-        msg = "is neither a text nor a number"
-        raise ValueError(msg)
+        raise BadValue("is neither a text nor a number")
     text = str(value).strip()
     if key == "database":
         text = parse.secret(text, home, environ).reveal()
@@ -171,8 +176,7 @@ def _texts(value: object) -> list[str]:
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-        msg = "is no list of texts"
-        raise ValueError(msg)
+        raise BadValue("is no list of texts")
     return [one.strip() for one in value if one.strip()]
 
 
@@ -180,8 +184,8 @@ def _take_keywords(reading: _Reading, table: Mapping[str, object]) -> None:
     for name, value in table.items():
         try:
             reading.keywords[name] = tuple(_texts(value))
-        except ValueError as error:
-            reading.fault(f"keywords.{name}", str(error), 'write ["word", "another word"]')
+        except BadValue as error:
+            reading.fault(f"keywords.{name}", error.words, Words('write ["word", "another word"]'))
 
 
 def _take_environment(reading: _Reading, home: Path, environ: Mapping[str, str]) -> None:
@@ -200,16 +204,14 @@ def _take_variable(reading: _Reading, key: str, name: str, where: tuple[Path, Ma
     home, environ = where
     try:
         reading.values[key] = _parsed(key, environ[name], home, environ)
-    except ValueError as error:
-        reading.faults.append(Fault(reading.file, 0, name, str(error), "see docs/configuration.md"))
+    except BadValue as error:
+        reading.faults.append(Fault(reading.file, 0, name, error.words, SEE_DOCUMENTATION))
 
 
 def _misspelt_variable(reading: _Reading, name: str, names: Iterable[str]) -> None:
     """Only what is nearly a key's name is named: others may be a box's own ``env:`` secrets."""
-    guess = parse.nearest(name, names, cutoff=0.9)
-    if guess:
-        message = "is no known key and is ignored"
-        reading.warnings.append(Fault(reading.file, 0, name, message, f"did you mean {guess}?"))
+    if parse.nearest(name, names, cutoff=0.9):
+        reading.warnings.append(Fault(reading.file, 0, name, *unknown_key(name, names)))
 
 
 def _settings(home: Path, reading: _Reading) -> Settings:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
+from crmservice.words import Words, joined
+
 DEFAULT_MAX_MESSAGE_BYTES = 50 * 1024 * 1024
 
 Security = Literal["tls", "starttls", "plain"]
@@ -71,13 +73,21 @@ class Fault(NamedTuple):
     file: Path
     line: int
     key: str
-    message: str
-    advice: str = ""
+    message: Words
+    advice: Words | None = None
+
+    @property
+    def place(self) -> str:
+        """The file with the line."""
+        return f"{self.file}:{self.line}" if self.line else str(self.file)
+
+    @property
+    def words(self) -> Words:
+        """All of it, in one line."""
+        return joined(": ", (self.place, self.key, self.message, self.advice))
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else str(self.file)
-        parts = [place, self.key, self.message, self.advice]
-        return ": ".join(part for part in parts if part)
+        return str(self.words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 from crmservice.config.values import Fault
+from crmservice.config.wording import AT_THIS_LINE, CHECK_OWNER, unreadable
+from crmservice.words import Words, library_words
 
 MAX_FILE_BYTES = 1024 * 1024
 _PLACE = ["configuration", "appSettings"]
@@ -21,7 +23,7 @@ class Entry(NamedTuple):
 
 
 class _Refused(Exception):
-    """The document holds what no configuration needs; the text says what."""
+    """The document holds a DOCTYPE, which no configuration needs."""
 
 
 class _Reader:
@@ -49,8 +51,7 @@ class _Reader:
         return self._parser.CurrentLineNumber
 
     def _doctype(self, *_declaration: object) -> None:
-        msg = "a DOCTYPE is not allowed"
-        raise _Refused(msg)
+        raise _Refused
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if self._open == _PLACE:
@@ -63,7 +64,7 @@ class _Reader:
 
     def _element(self, name: str, attributes: dict[str, str]) -> None:
         if name != "add" or not attributes.get("key") or "value" not in attributes:
-            message = f'<{name}> is not of the form <add key="…" value="…" />'
+            message = Words('<{name}> is not of the form <add key="…" value="…" />', name=name)
             self.faults.append(Fault(self.file, self.line, attributes.get("key", ""), message))
             return
         self.entries.append(Entry(attributes["key"].strip(), attributes["value"].strip(), self.line))
@@ -75,9 +76,9 @@ def read_entries(file: Path) -> tuple[list[Entry], list[Fault]]:
         with file.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        return [], [Fault(file, 0, "", f"can't be read: {error.strerror}", "check the file's owner and mode")]
+        return [], [Fault(file, 0, "", unreadable(error), CHECK_OWNER)]
     if len(data) > MAX_FILE_BYTES:
-        return [], [Fault(file, 0, "", "is larger than 1 MB", "a box's file is a few lines of XML")]
+        return [], [Fault(file, 0, "", Words("is larger than 1 MB"), Words("a box's file is a few lines of XML"))]
     return _entries_of(data, file)
 
 
@@ -85,14 +86,17 @@ def _entries_of(data: bytes, file: Path) -> tuple[list[Entry], list[Fault]]:
     reader = _Reader(file)
     try:
         reader.read(data)
-    except _Refused as error:
-        return [], [Fault(file, reader.line, "", str(error), "remove it: a box's file needs none")]
+    except _Refused:
+        message, advice = Words("a DOCTYPE is not allowed"), Words("remove it: a box's file needs none")
+        return [], [Fault(file, reader.line, "", message, advice)]
     except expat.ExpatError as error:
-        problem = expat.ErrorString(error.code)
-        return [], [Fault(file, error.lineno, "", f"is not well-formed XML: {problem}", "mend the XML at this line")]
+        message = Words("is not well-formed XML: {why}", why=library_words(expat.ErrorString(error.code)))
+        return [], [Fault(file, error.lineno, "", message, AT_THIS_LINE)]
     except (LookupError, ValueError):
-        return [], [Fault(file, 1, "", "its encoding is unknown", 'save it as UTF-8 and write encoding="utf-8"')]
+        advice = Words('save it as UTF-8 and write encoding="utf-8"')
+        return [], [Fault(file, 1, "", Words("its encoding is unknown"), advice)]
     if not reader.found:
-        message = "has no <configuration><appSettings>"
-        reader.faults.append(Fault(file, 1, "", message, "each *.xml of the home folder is one technology box"))
+        message = Words("has no <configuration><appSettings>")
+        advice = Words("each *.xml of the home folder is one technology box")
+        reader.faults.append(Fault(file, 1, "", message, advice))
     return reader.entries, reader.faults

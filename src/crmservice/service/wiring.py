@@ -19,6 +19,7 @@ from crmservice.pipeline.gateway import CrmGateway
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
 from crmservice.service.explaining import Explainer
+from crmservice.words import Words, joined, library_words
 
 if TYPE_CHECKING:
     from crmservice.service.replaying import Difference
@@ -60,8 +61,7 @@ def _settings(home: Path) -> tuple[Settings, tuple[Fault, ...]]:
         )
     found = load_settings(home, os.environ)
     if found.faults:
-        text = "\n".join(map(str, found.faults))
-        raise BadConfiguration(text)
+        raise BadConfiguration("{faults}", faults=joined("\n", [fault.words for fault in found.faults]))
     _words(found.settings)
     return found.settings, found.warnings
 
@@ -157,8 +157,8 @@ def _from_file(records: Path) -> CrmGateway:
     return _from_tables(tables)
 
 
-def _why(fault: OSError | ValueError) -> str:
-    return fault.strerror or str(fault) if isinstance(fault, OSError) else str(fault)
+def _why(fault: OSError | ValueError) -> Words:
+    return library_words((fault.strerror if isinstance(fault, OSError) else None) or str(fault))
 
 
 def _from_tables(tables: dict[str, Any]) -> CrmGateway:
