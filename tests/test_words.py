@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
-from crmservice.words import Words, joined, library_words
+from crmservice.words import Words, in_language, joined, library_words, packed, unpacked
 
 CZECH = {"{file} can't be read: {why}": "{file} nejde přečíst: {why}", "no access": "bez přístupu"}
 
@@ -39,3 +42,20 @@ def test_a_fault_says_its_words_else_its_docstring() -> None:
 def test_a_fault_may_know_better_than_its_class_whether_trying_again_helps() -> None:
     assert [CrmServiceError("a", permanent=False).permanent, CrmServiceError("a").permanent] == [False, True]
     assert TryLater("a", permanent=True).permanent
+
+
+def test_words_survive_json_with_the_words_inside_them() -> None:
+    words = Words("{file} can't be read: {why} ({size:.1f})", file="a.xml", why=Words("no access"), size=2.25)
+    again = unpacked(json.loads(json.dumps(packed(words))))
+    assert again == words
+    assert isinstance(again, Words)
+    assert again.translated(czech).startswith("a.xml can't be read: bez přístupu")
+
+
+def test_what_is_not_words_comes_back_as_a_number_or_a_text() -> None:
+    assert [unpacked(json.loads(json.dumps(packed(fact)))) for fact in (3, 0.5, "a", Path("/b"))] == [3, 0.5, "a", "/b"]
+
+
+def test_a_language_without_a_catalogue_is_english() -> None:
+    assert in_language("xx")("FAULT") == "FAULT"
+    assert in_language("cs")("FAULT") == "CHYBA"

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gettext
 from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+LOCALE = Path(__file__).parent / "locale"
+DOMAIN = "crmservice"
 
 Translate = Callable[[str], str]
 """Gives a text in another language; a text that it does not know, as it is."""
@@ -58,3 +64,23 @@ def library_words(text: str) -> Words:
     It is translated where ``cli/library_words.py`` lists it, and shown as it is elsewhere.
     """
     return Words(text)
+
+
+def packed(fact: object) -> object:
+    """A fact as plain JSON: Words keep their template and facts, numbers are numbers, anything else becomes a text."""
+    if isinstance(fact, Words):
+        return {"template": fact.template, "facts": {name: packed(one) for name, one in fact.facts.items()}}
+    return fact if isinstance(fact, int | float) else str(fact)
+
+
+def unpacked(plain: object) -> object:
+    """What ``packed`` made, read from JSON again: Words, a number or a text."""
+    if isinstance(plain, dict) and isinstance(plain.get("template"), str) and isinstance(plain.get("facts"), dict):
+        return Words(plain["template"], **{name: unpacked(fact) for name, fact in plain["facts"].items()})
+    return plain if isinstance(plain, int | float) else str(plain)
+
+
+@cache
+def in_language(language: str) -> Translate:
+    """Gives texts in this language (``cs``); English for one that has no catalogue."""
+    return gettext.translation(DOMAIN, LOCALE, [language], fallback=True).gettext

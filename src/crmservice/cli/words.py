@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crmservice.errors import CrmServiceError
-from crmservice.words import Words
-
-_LOCALE = Path(__file__).parent.parent / "locale"
-_DOMAIN = "crmservice"
+from crmservice.words import DOMAIN, LOCALE, Translate, Words, in_language
 
 
 class _Spoken:
-    """The catalogue in use."""
+    """The language in use."""
 
-    catalogue: gettext.NullTranslations = gettext.NullTranslations()
+    translate: Translate = staticmethod(str)
 
 
 def use_language(environ: Mapping[str, str], configured: str = "") -> None:
@@ -26,11 +23,11 @@ def use_language(environ: Mapping[str, str], configured: str = "") -> None:
     system = (environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
     wishes = (environ.get("CRMSERVICE_LANGUAGE"), configured, *system)
     wished = next((wish for wish in wishes if wish), "en").split("_")[0].split(".")[0]
-    _Spoken.catalogue = gettext.translation(_DOMAIN, _LOCALE, [wished], fallback=True)
+    _Spoken.translate = staticmethod(in_language(wished))
     # Typer asks gettext for its own words ("Options"), and gettext asks the environment.
     os.environ["LANGUAGE"] = wished
-    gettext.bindtextdomain(_DOMAIN, str(_LOCALE))
-    gettext.textdomain(_DOMAIN)
+    gettext.bindtextdomain(DOMAIN, str(LOCALE))
+    gettext.textdomain(DOMAIN)
 
 
 def language_of(home: Path) -> str:
@@ -44,7 +41,7 @@ def language_of(home: Path) -> str:
 
 def _(text: str) -> str:
     """The text in the language in use."""
-    return _Spoken.catalogue.gettext(text) if text else ""
+    return _Spoken.translate(text) if text else ""
 
 
 def told(said: Words | CrmServiceError | str) -> str:

@@ -97,16 +97,21 @@ class Notice(Keyed):
                 fields=["kind", "box", "about"], condition=models.Q(state="waiting"), name="notice_waits_once"
             )
         ]
-        indexes = [models.Index(fields=["state", "kind", "sent"], name="notice_sent")]
+        indexes = [
+            models.Index(fields=["state", "kind", "sent"], name="notice_sent"),
+            models.Index(fields=["kind", "box", "about"], name="notice_matter"),
+        ]
 
 
 class Outgoing(Keyed):
     """A mail that we send: at least once, always with the same Message-ID (HOUSE.md, point 15).
 
-    ``kind``: ``notice``, ``canary``, ``reply``. ``state``: ``waiting``, ``sent``, ``failed`` (refused for good).
+    ``kind``: ``notice``, ``canary``, ``reply``; ``about``: a notice's kind, or ``digest``. ``box``: whose mail server sends it.
+    ``state``: ``waiting``, ``sent``, ``failed`` (refused for good). ``fault``: why not yet, JSON of words.packed.
     """
 
     kind = models.CharField(max_length=20)
+    about = models.CharField(max_length=40, blank=True)
     box = models.CharField(max_length=200)
     sender = models.CharField(max_length=320)
     recipient = models.CharField(max_length=320)
@@ -121,7 +126,10 @@ class Outgoing(Keyed):
 
     class Meta:
         db_table = "crm_outgoing"
-        indexes = [models.Index(fields=["due"], condition=models.Q(state="waiting"), name="outgoing_due")]
+        indexes = [
+            models.Index(fields=["due"], condition=models.Q(state="waiting"), name="outgoing_due"),
+            models.Index(fields=["kind", "recipient", "made"], name="outgoing_recent"),
+        ]
 
 
 class Canary(Keyed):
