@@ -5,7 +5,7 @@ set -euo pipefail
 # program (or file) to look for, Debian package that brings it
 needed=(
     "/usr/lib/dovecot/imap dovecot-imapd" "/usr/lib/dovecot/pop3 dovecot-pop3d" "/usr/lib/dovecot/lmtp dovecot-lmtpd"
-    "pg_ctlcluster postgresql" "swaks swaks" "strace strace"
+    "pg_ctlcluster postgresql" "postfix postfix" "swaks swaks" "strace strace"
 )
 missing=()
 for pair in "${needed[@]}"; do
@@ -25,6 +25,8 @@ if [ ! -e "$policy" ]; then
     chmod +x "$policy"
     trap 'rm -f "$policy"' EXIT
 fi
+# Postfix asks what kind of mail server the machine is: none, the tests bring a configuration of their own.
+echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 echo "servers: installed ${missing[*]}"

@@ -50,7 +50,7 @@ EVERY_KEY: dict[str, tuple[str | list[str], str, object]] = {
 }
 TRIED_ELSEWHERE = {
     "stopFrom", "stopTo", "pop3Url", "pop3Name", "pop3Password", "pop3OAuth", "imapUrl", "imapName", "imapPassword",
-    "imapOAuth", "smtpOAuth", "graphMailbox", "tlsCaFile",
+    "imapOAuth", "smtpOAuth", "graphMailbox", "tlsCaFile", "smtpListenCert", "smtpListenKey",
 }  # fmt: skip
 
 
@@ -256,3 +256,37 @@ def test_tls_ca_file_must_be_there(home: Home) -> None:
     there = home.raw("ca", "ca.pem")
     assert only(home, {"tlsCaFile": str(there)}).tls_ca_file == there
     assert [fault.key for fault in home.load({"tlsCaFile": "/nowhere/ca.pem"}).faults] == ["tlsCaFile"]
+
+
+def test_a_certificate_to_listen_with_must_be_there(home: Home) -> None:
+    there = home.raw("pem", "cert.pem")
+    box = only(home, {"smtpListen": "0.0.0.0:25", "smtpListenNetworks": "10.0.0.0/8", "smtpListenCert": str(there)})
+    assert (box.smtp_listen_cert, box.smtp_listen_key) == (there, None)
+    faults = home.load({"smtpListen": "0.0.0.0:25", "smtpListenNetworks": "10.0.0.0/8", "smtpListenCert": "/no"}).faults
+    assert [(fault.key, fault.message) for fault in faults] == [("smtpListenCert", "there is no file '/no'")]
+
+
+def test_a_key_to_listen_with_is_nothing_without_its_certificate(home: Home) -> None:
+    key = home.raw("pem", "key.pem")
+    (fault,) = home.load({"smtpListen": "127.0.0.1:2525", "smtpListenKey": str(key)}).faults
+    assert (fault.key, fault.message) == ("smtpListenCert", "is missing, but smtpListenKey is given")
+
+
+@pytest.mark.parametrize(
+    ("listening", "networks", "insecure", "fine"),
+    [
+        ("0.0.0.0:25", "10.0.0.0/8", "false", False),
+        ("[::]:25", "2001:db8::/32", "false", False),
+        ("0.0.0.0:25", "0.0.0.0/0", "false", False),
+        ("0.0.0.0:25", "10.0.0.0/8", "true", True),
+        ("0.0.0.0:25", "127.0.0.0/8", "false", True),
+        ("127.0.0.1:25", "10.0.0.0/8", "false", True),
+        ("localhost:25", "10.0.0.0/8", "false", True),
+    ],
+)
+def test_other_machines_deliver_with_tls_unless_allowed(
+    home: Home, listening: str, networks: str, insecure: str, fine: bool
+) -> None:
+    keys: dict[str, str | list[str]] = {"smtpListen": listening, "smtpListenNetworks": networks}
+    faults = home.load({**keys, "allowInsecure": insecure}).faults
+    assert [fault.key for fault in faults] == ([] if fine else ["smtpListenCert"])

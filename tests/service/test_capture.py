@@ -257,3 +257,32 @@ def test_however_often_it_dies_each_arrival_has_one_row_and_one_file(
     assert desk.shelf == {}
     assert len(list(desk.home.glob("POP3Downloads/*/*"))) == len(mails)
     assert desk.differences() == []
+
+
+def test_mail_that_is_handed_over_is_kept_then_accepted_with_nothing_left_to_delete(desk: Desk) -> None:
+    steps: list[str] = []
+    desk.hook = steps.append
+    ids = desk.capture().receive(desk.box, "smtp", [mail(1), mail(2)])
+    assert steps == ["keep", "keep done", "accept", "accept done"]
+    assert [(row.id, row.sha256) for row in desk.rows()] == list(zip(ids, checksums(mail(1), mail(2)), strict=True))
+    assert inbox.unconfirmed("crm", "smtp") == {}
+    assert desk.differences() == []
+
+
+def test_mail_that_is_handed_over_again_is_an_arrival_that_rule_1_decides(desk: Desk) -> None:
+    for _ in range(2):
+        desk.capture().receive(desk.box, "smtp", [mail(1)])
+    desk.file()
+    assert desk.logs() == ["PROCESSED", "DUPLICATE KEY, DELETED"]
+
+
+def test_nothing_stays_of_mail_that_could_not_be_accepted(desk: Desk) -> None:
+    def refuse(step: str) -> None:
+        if step == "accept":
+            raise DatabaseUnavailable
+
+    desk.hook = refuse
+    with pytest.raises(DatabaseUnavailable):
+        desk.capture().receive(desk.box, "smtp", [mail(1), mail(2)])
+    assert desk.rows() == []
+    assert list(desk.home.glob("POP3Downloads/*/*")) == []

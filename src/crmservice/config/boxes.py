@@ -59,6 +59,8 @@ KEYS: dict[str, Key] = {
     "graphMailbox": Key("graph_mailbox", parse.address),
     "smtpListen": Key("smtp_listen", parse.listen),
     "smtpListenNetworks": Key("smtp_listen_networks", parse.network, many=True),
+    "smtpListenCert": Key("smtp_listen_cert", parse.existing_file),
+    "smtpListenKey": Key("smtp_listen_key", parse.existing_file),
     "rules": Key("rules", parse.choice("manual", "safe")),
     "internalMail": Key("internal_mail", parse.choice("file", "private", "skip")),
     "bulkMail": Key("bulk_mail", parse.choice("file", "list")),
@@ -161,6 +163,7 @@ class _File:
         )
         box = replace(box, our_domains=box.our_domains | {email.rpartition("@")[2]})
         self._oauth(box)
+        self._listens(box)
         self._collects(box)
         return box
 
@@ -229,6 +232,18 @@ class _File:
                 Words("can't be used: {fault}", fault=joined(": ", (found.place, found.key, found.message))),
                 found.advice,
             )
+
+    def _listens(self, box: Box) -> None:
+        """What other machines hand over must not come in the clear; a key is nothing without its certificate."""
+        if "smtpListenCert" in self.lines:
+            return
+        if "smtpListenKey" in self.lines:
+            self.fault(
+                "smtpListenCert", "is missing, but smtpListenKey is given", "give both, or the certificate alone"
+            )
+        elif not box.allow_insecure and parse.open_to_others(box.smtp_listen, box.smtp_listen_networks):
+            message = "is missing, but other machines may deliver to smtpListen"
+            self.fault("smtpListenCert", message, "give smtpListenCert and smtpListenKey, or allowInsecure=true")
 
     def _collects(self, box: Box) -> None:
         # A source whose value is refused has a fault of its own; that nothing is left follows from it.

@@ -140,6 +140,13 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def open_to_others(listening: str, networks: Iterable[str]) -> bool:
+    """Whether another machine may deliver to ``address:port`` (empty: nobody listens) from one of the networks."""
+    if not listening or is_loopback(host_port(listening)[0]):
+        return False
+    return not all(ip_network(one).is_loopback for one in networks)
+
+
 def host_port(value: str) -> tuple[str, int | None]:
     """``host``, ``host:port``, an IPv4 address or an IPv6 address in brackets; no scheme, no path."""
     if "://" in value:

@@ -138,6 +138,8 @@ class Box:
     graph_mailbox: str = ""
     smtp_listen: str = ""
     smtp_listen_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    smtp_listen_cert: Path | None = None
+    smtp_listen_key: Path | None = None
     save_originals_from: frozenset[str] = frozenset()
     save_incoming_as_pending: bool = False
     ignore_subjects: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Protocol
+from uuid import uuid4
 
 from crmservice.backup.folder import Kept
 from crmservice.config import Box
@@ -78,7 +79,7 @@ class Capture:
         The caller may file what came before it asks for more. Raises SourceError, BackupFailed or
         DatabaseUnavailable: what was captured by then is durable, the rest is still at the source.
         """
-        self._tidy()
+        self.tidy()
         oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
         while not self.stopping():
             fetching = source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)
@@ -91,11 +92,26 @@ class Capture:
                 return
             oversized |= {mail.source_id for mail in batch if mail.oversize}
 
+    def receive(self, box: Box, source: str, mails: Sequence[bytes]) -> list[int]:
+        """Take mail that somebody hands over, so that there is nothing to delete: durable when this returns.
+
+        Gives the rows' ids in the order of the mails. Raises BackupFailed, LeaseLost or DatabaseUnavailable: then
+        none of them was taken, and whoever handed them over keeps them.
+        """
+        self.tidy()
+        new = [Fetched(uuid4().hex, mail, size=len(mail)) for mail in mails]
+        return list(self._accept(box, source, new, gone=True).values())
+
+    def tidy(self) -> None:
+        """Remove what a batch that was cut short wrote without a row: its mail is still where it came from."""
+        if paths := self.backup.unsettled():
+            self.backup.settle(self.inbox.without_row(paths))
+
     def _take(self, box: Box, source: Source, batch: Sequence[Fetched]) -> int:
         known = self.inbox.known(box.name, source.name, [mail.source_id for mail in batch])
         before = {mail.source_id: row for mail in batch if (row := _same_row(mail, known)) is not None}
         new = [mail for mail in batch if mail.source_id not in before]
-        rows = self._accept(box, source, new) if new else {}
+        rows = self._accept(box, source.name, new) if new else {}
         ids = {**before, **rows}
         wanted = [mail.source_id for mail in batch if not mail.oversize]
         gone = source.confirm(wanted)
@@ -103,7 +119,7 @@ class Capture:
             self.inbox.confirm_gone([ids[name] for name in gone])
         return len(new)
 
-    def _accept(self, box: Box, source: Source, new: Sequence[Fetched]) -> dict[str, int]:
+    def _accept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool = False) -> dict[str, int]:
         arrived = self.now()
         day = arrived.astimezone(box.zone).date()
         whole = [mail for mail in new if not mail.oversize]
@@ -114,20 +130,16 @@ class Capture:
                 rows.append(_oversized(box, source, mail, arrived))
             else:
                 copy = next(kept)
-                rows.append(New(box.name, source.name, mail.source_id, copy.sha256, copy.size, copy.path, arrived, day))
+                row = New(box.name, source, mail.source_id, copy.sha256, copy.size, copy.path, arrived, day, gone=gone)
+                rows.append(row)
         try:
             ids = self.inbox.accept(rows)
         except CrmServiceError:
             with contextlib.suppress(CrmServiceError):  # the trouble itself is told; the next run tidies up
-                self._tidy()
+                self.tidy()
             raise
         self.backup.settle()
         return dict(zip((mail.source_id for mail in new), ids, strict=True))
-
-    def _tidy(self) -> None:
-        """Remove what a batch that was cut short wrote without a row: its mail is still at the source."""
-        if paths := self.backup.unsettled():
-            self.backup.settle(self.inbox.without_row(paths))
 
 
 def _up_to(mails: Iterator[Fetched]) -> tuple[list[Fetched], CrmServiceError | None]:
@@ -162,13 +174,13 @@ def _set_aside(rows: Sequence[tuple[int, str]]) -> bool:
     return any(checksum == "" for _row, checksum in rows)
 
 
-def _oversized(box: Box, source: Source, mail: Fetched, arrived: datetime) -> New:
+def _oversized(box: Box, source: str, mail: Fetched, arrived: datetime) -> New:
     """The row of a mail that stays where it is, set aside with what its headers say (SPEC chapter 3)."""
     head = parse(mail.data)
     step = Step("set_aside", "", True, "oversized", {"size": mail.size, "limit": box.max_message_bytes})
     return New(
         box.name,
-        source.name,
+        source,
         mail.source_id,
         "",
         mail.size,
