@@ -263,13 +263,13 @@ def test_a_certificate_to_listen_with_must_be_there(home: Home) -> None:
     box = only(home, {"smtpListen": "0.0.0.0:25", "smtpListenNetworks": "10.0.0.0/8", "smtpListenCert": str(there)})
     assert (box.smtp_listen_cert, box.smtp_listen_key) == (there, None)
     faults = home.load({"smtpListen": "0.0.0.0:25", "smtpListenNetworks": "10.0.0.0/8", "smtpListenCert": "/no"}).faults
-    assert [(fault.key, fault.message) for fault in faults] == [("smtpListenCert", "there is no file '/no'")]
+    assert [(fault.key, str(fault.message)) for fault in faults] == [("smtpListenCert", "there is no file '/no'")]
 
 
 def test_a_key_to_listen_with_is_nothing_without_its_certificate(home: Home) -> None:
     key = home.raw("pem", "key.pem")
     (fault,) = home.load({"smtpListen": "127.0.0.1:2525", "smtpListenKey": str(key)}).faults
-    assert (fault.key, fault.message) == ("smtpListenCert", "is missing, but smtpListenKey is given")
+    assert (fault.key, str(fault.message)) == ("smtpListenCert", "is missing, but smtpListenKey is given")
 
 
 @pytest.mark.parametrize(

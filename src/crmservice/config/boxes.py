@@ -238,12 +238,12 @@ class _File:
         if "smtpListenCert" in self.lines:
             return
         if "smtpListenKey" in self.lines:
-            self.fault(
-                "smtpListenCert", "is missing, but smtpListenKey is given", "give both, or the certificate alone"
-            )
+            message = Words("is missing, but {given} is given", given="smtpListenKey")
+            self.fault("smtpListenCert", message, Words("give the certificate too"))
         elif not box.allow_insecure and parse.open_to_others(box.smtp_listen, box.smtp_listen_networks):
-            message = "is missing, but other machines may deliver to smtpListen"
-            self.fault("smtpListenCert", message, "give smtpListenCert and smtpListenKey, or allowInsecure=true")
+            message = Words("is missing, but other machines may deliver to smtpListen")
+            advice = Words("give smtpListenCert and smtpListenKey, or allowInsecure=true")
+            self.fault("smtpListenCert", message, advice)
 
     def _collects(self, box: Box) -> None:
         # A source whose value is refused has a fault of its own; that nothing is left follows from it.
