@@ -31,6 +31,7 @@ COMMANDS = {
     "requeue": ("crmservice.cli.requeue:requeue", "Give messages that were set aside another try."),
     "ledger": ("crmservice.cli.ledger:ledger", "Account for every message that ever arrived."),
     "audit": ("crmservice.cli.audit:audit", "List who did what, or verify that nobody touched that list."),
+    "service": ("crmservice.cli.service:service", "Install, start, stop or remove the background service."),
     "demo": ("crmservice.cli.demo:demo", "Make a sample company with sample mail and show what becomes of it."),
 }
 """Name -> (where the function is, its one line of help). Help lists them without importing any."""
