@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = ("runtime", "dev")
+WINDOWS = ("pywintypes", "servicemanager", "win32service", "win32serviceutil")
+"""What pywin32 brings, where it can be installed."""
 
 
 def name_of(requirement: str) -> str:
@@ -79,7 +81,7 @@ def outside_imports() -> dict[str, str]:
 def test_every_package_that_is_imported_is_declared() -> None:
     declared = {name_of(one) for one in PROJECT["project"]["dependencies"]}
     declared |= {name_of(one) for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra}
-    brought_by = packages_distributions()
+    brought_by = dict.fromkeys(WINDOWS, ["pywin32"]) | packages_distributions()
     undeclared = {
         name: file
         for name, file in outside_imports().items()
