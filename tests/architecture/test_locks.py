@@ -81,7 +81,7 @@ def outside_imports() -> dict[str, str]:
 def test_every_package_that_is_imported_is_declared() -> None:
     declared = {name_of(one) for one in PROJECT["project"]["dependencies"]}
     declared |= {name_of(one) for extra in PROJECT["project"]["optional-dependencies"].values() for one in extra}
-    brought_by = {name: ["pywin32"] for name in WINDOWS} | packages_distributions()
+    brought_by = {name: ["pywin32"] for name in WINDOWS} | dict(packages_distributions())
     undeclared = {
         name: file
         for name, file in outside_imports().items()
