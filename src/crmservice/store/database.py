@@ -145,6 +145,14 @@ def one_at_a_time(lock: int) -> None:
 
 
 @contextmanager
+def reading() -> Iterator[None]:
+    """Around queries: on a connection that works. Raises DatabaseUnavailable where the database is away."""
+    refresh()
+    with available():
+        yield
+
+
+@contextmanager
 def available() -> Iterator[None]:
     """Turn what the driver says of a database that is away, busy or full into DatabaseUnavailable."""
     try:

@@ -1,4 +1,4 @@
-
+import django.utils.timezone
 from django.db import migrations, models
 
 
@@ -9,6 +9,17 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='notice',
+            name='since',
+            field=models.DateTimeField(default=django.utils.timezone.now),
+            preserve_default=False,
+        ),
+        migrations.AddField(
+            model_name='notice',
+            name='told',
+            field=models.DateTimeField(null=True),
+        ),
         migrations.AddField(
             model_name='outgoing',
             name='about',

@@ -77,6 +77,7 @@ class Notice(Keyed):
     """Something an administrator must know (SPEC chapter 10). ``kind`` is a code, ``facts`` JSON; sentences are made when sent.
 
     One row for each kind, box and matter (``about``) that waits: more of the same raises ``count`` and ``last``.
+    ``since``: when the trouble began, which may have been told before (``told``: when, the last time).
     ``state``: ``waiting``, ``sent`` (in a mail of its own), ``digested`` (in a digest), ``over`` (no address to send it to).
     """
 
@@ -84,6 +85,8 @@ class Notice(Keyed):
     box = models.CharField(max_length=200, blank=True)
     about = models.CharField(max_length=500, blank=True)
     facts = models.TextField(blank=True)
+    since = models.DateTimeField()
+    told = models.DateTimeField(null=True)
     first = models.DateTimeField()
     last = models.DateTimeField()
     count = models.IntegerField(default=1)
