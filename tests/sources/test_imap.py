@@ -12,9 +12,11 @@ import pytest
 
 from crmservice.config import Endpoint, Login, Secret
 from crmservice.config.values import Security
-from crmservice.sources import Fetched, SourceError, Token
+from crmservice.microsoft.tokens import Token
+from crmservice.sources import Fetched, SourceError
 from crmservice.sources.imap import ImapSource
 from crmservice.testing.source_contract import NOTHING, message
+from crmservice.testing.tokens import FixedToken
 from crmservice.tls import Timeouts, tls_context
 from tests.support.dovecot import Dovecot
 from tests.support.stub import ImapStub, Talk, serve
@@ -253,8 +255,10 @@ def test_a_refused_token_is_sent_once() -> None:
         answers.append(talk.line())
         talk.send(tag + b" NO AUTHENTICATE failed.")
 
+    token = FixedToken(CANARY)
     with serve(handler) as (port, _), pytest.raises(SourceError, match="enterprise application") as caught:
-        all_of(source(port, token=lambda: CANARY))
+        all_of(source(port, token=token))
+    assert token.refusals == [CANARY]
     assert answers == [base64.b64encode(f"user=crm\1auth=Bearer {CANARY}\1\1".encode()), b""]
     assert CANARY not in str(caught.value)
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from crmservice.config import Endpoint, Login, Secret
 from crmservice.config.values import Security
-from crmservice.sources import Fetched, SourceError, Token
+from crmservice.microsoft.tokens import Token
+from crmservice.sources import Fetched, SourceError
 from crmservice.sources.pop3 import Pop3Source
 from crmservice.testing.source_contract import NOTHING, message
+from crmservice.testing.tokens import FixedToken
 from crmservice.tls import Timeouts, tls_context
 from tests.support.stub import Pop3Stub, Talk, serve
 
@@ -289,7 +291,7 @@ def test_a_failed_login_says_what_to_do_and_never_the_password(
 # XOAUTH2
 
 
-def xoauth2(*answers: bytes) -> tuple[list[bytes], Exception | None]:
+def xoauth2(*answers: bytes, token: FixedToken | None = None) -> tuple[list[bytes], Exception | None]:
     """Lines that the server got, and what came of it."""
     lines: list[bytes] = []
 
@@ -302,7 +304,7 @@ def xoauth2(*answers: bytes) -> tuple[list[bytes], Exception | None]:
 
     with serve(handler) as (port, _):
         try:
-            all_of(source(port, token=lambda: CANARY))
+            all_of(source(port, token=token or FixedToken(CANARY)))
         except SourceError as error:
             return lines, error
     return lines, None
@@ -317,24 +319,36 @@ def test_xoauth2_is_sent_in_two_lines() -> None:
 
 def test_a_refused_token_is_sent_once_and_never_shown() -> None:
     why = base64.b64encode(b'{"status":"401"}')
-    lines, error = xoauth2(b"+ \r\n", b"+ " + why + b"\r\n", f"-ERR [AUTH] {CANARY}\r\n".encode())
+    token = FixedToken(CANARY)
+    lines, error = xoauth2(b"+ \r\n", b"+ " + why + b"\r\n", f"-ERR [AUTH] {CANARY}\r\n".encode(), token=token)
     assert isinstance(error, SourceError)
     assert error.permanent
     assert "enterprise application" in str(error)
     assert CANARY not in str(error)
     assert lines[2] == b""
     assert sum(CANARY.encode() in base64.b64decode(line + b"==") for line in lines[1:]) == 1
+    assert token.refusals == [CANARY]
+
+
+def test_a_token_refused_in_one_word_as_exchange_does_is_given_back() -> None:
+    token = FixedToken(CANARY)
+    _lines, error = xoauth2(
+        b"+ \r\n", b"-ERR Authentication failure: unknown user name or bad password.\r\n", token=token
+    )
+    assert isinstance(error, SourceError)
+    assert token.refusals == [CANARY]
 
 
 def test_a_token_that_can_not_be_had_leaves_no_session_behind() -> None:
     calls = []
 
-    def token() -> str:
-        calls.append(1)
-        raise SourceError("no token", permanent=True)
+    class NoToken(FixedToken):
+        def __call__(self) -> str:
+            calls.append(1)
+            raise SourceError("no token", permanent=True)
 
     with serve(Pop3Stub([message(1)])) as (port, _):
-        one = source(port, token=token)
+        one = source(port, token=NoToken(""))
         for _ in range(2):
             with pytest.raises(SourceError, match="no token"):
                 fetched(one)

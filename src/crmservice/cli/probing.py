@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
-from crmservice.service.tokens import mail_token
+from crmservice.microsoft.tokens import mail_token
 from crmservice.sources import Probing, open_sources
 from crmservice.tls import Timeouts
 

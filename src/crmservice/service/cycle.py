@@ -14,6 +14,7 @@ from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
 from crmservice.config import Box, paused
 from crmservice.errors import BadConfiguration, CrmServiceError
+from crmservice.microsoft.tokens import mail_token
 from crmservice.pipeline.gateway import Outcome
 from crmservice.service import wiring
 from crmservice.service.capture import Capture
@@ -21,7 +22,6 @@ from crmservice.service.filing import Filing
 from crmservice.service.importing import ImportFolder
 from crmservice.service.limits import limit_memory
 from crmservice.service.log import ServiceLog
-from crmservice.service.tokens import mail_token
 from crmservice.sources import Source, open_sources
 
 DONE, FAILED, TRY_LATER, BAD_CONFIGURATION = 0, 1, 75, 78

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from crmservice.errors import CrmServiceError
+from crmservice.microsoft.tokens import Token
 from crmservice.tls import Timeouts, tls_context
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ BATCH = 50
 
 MAX_HEADER_BYTES = 256 * 1024
 """What is kept of a message that is too large: enough for any header block."""
-
-Token = Callable[[], str]
-"""Gives an OAuth2 access token for the mailbox; raises CrmServiceError."""
 
 Known = Callable[[str], bool]
 """Whether a source id needs no reading (a message set aside for its size, which stays on the server)."""

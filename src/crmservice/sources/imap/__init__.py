@@ -15,7 +15,8 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
-from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of, oauth_advice, quotable
+from crmservice.microsoft.tokens import Token
+from crmservice.sources import BATCH, Fetched, Known, SourceError, header_of, oauth_advice, quotable
 from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, woken
 from crmservice.tls import Timeouts, explain
 
@@ -300,7 +301,11 @@ class ImapSource:
         self._secrets = [token]
         # The second answer is empty: a server that explains its refusal must not get the token again (CALENDAR A9).
         answers = iter([f"user={self.login.name}\1auth=Bearer {token}\1\1".encode()])
-        client.sasl_login("XOAUTH2", lambda _challenge: next(answers, b""))
+        try:
+            client.sasl_login("XOAUTH2", lambda _challenge: next(answers, b""))
+        except LoginError:
+            self._token.refused(token)
+            raise
 
     def _select(self, client: BoundedClient) -> None:
         """Open the folder; without UIDVALIDITY its numbers mean nothing."""

@@ -15,7 +15,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
-from crmservice.sources import BATCH, Fetched, Known, SourceError, Token, header_of, oauth_advice, quotable
+from crmservice.microsoft.tokens import Token
+from crmservice.sources import BATCH, Fetched, Known, SourceError, header_of, oauth_advice, quotable
 from crmservice.sources.pop3.wire import ProtocolError, Refused, TooLarge, Wire
 from crmservice.tls import Timeouts, connect, explain
 
@@ -224,9 +225,13 @@ class Pop3Source:
             msg = "let us in without asking who we are"
             raise ProtocolError(msg)
         wire.send(answer)
-        if not wire.challenge().startswith(b"+OK"):
-            wire.send(b"")  # the challenge says why not in JSON; an empty line asks for the -ERR
-            wire.reply()
+        try:
+            if not wire.challenge().startswith(b"+OK"):
+                wire.send(b"")  # the challenge says why not in JSON; an empty line asks for the -ERR
+                wire.reply()
+        except Refused:
+            self._token.refused(token)
+            raise
 
     def _list(self) -> None:
         """Number and UIDL of each message; a server without UIDL is asked for the numbers alone."""
