@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import re
 import resource
 import stat
@@ -15,9 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crmservice.config import Logging
 from crmservice.pipeline.gateway import Outcome, Waiting
-from crmservice.service import log
 from crmservice.service.log import ServiceLog, one_line
+from crmservice.service.rotation import MOST_WAITING, RotatingFile
 from crmservice.testing.builders import Office, box, eml
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -122,7 +125,7 @@ def test_a_disk_that_is_full_for_long_costs_the_oldest_lines(tmp_path: Path) -> 
     one = new_log(tmp_path)
     with no_room(0):
         for n in range(20):
-            one.notice(f"{n} " + "x" * (log.MOST_WAITING // 10))
+            one.notice(f"{n} " + "x" * (MOST_WAITING // 10))
     one.notice("room")
     written = lines(tmp_path)
     assert [line.split()[3] for line in written] == [*map(str, range(11, 20)), "room"]
@@ -131,3 +134,54 @@ def test_a_disk_that_is_full_for_long_costs_the_oldest_lines(tmp_path: Path) -> 
 def test_a_log_that_cannot_be_opened_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "CRMService.log").mkdir()
     new_log(tmp_path).error("nobody reads this")
+
+
+def test_a_message_is_one_json_object_too_where_that_is_wished(tmp_path: Path) -> None:
+    one = ServiceLog(tmp_path, ZoneInfo("Europe/Prague"), lambda: NOON, Logging(json=True))
+    one.messages(box(), [outcome(eml(subject="Žlutý\x1b kůň"))])
+    one.error("crm: no answer")
+    message, fault = [json.loads(line) for line in (tmp_path / "CRMService.jsonl").read_text().splitlines()]
+    assert (message["event"], message["level"], message["time"]) == (
+        "message",
+        "NOTICE",
+        "2026-03-02T12:00:00.000+00:00",
+    )
+    assert (message["sender"], message["log"], message["verdict"]) == ("jana@acme.cz", ["PROCESSED"], "processed")
+    assert "incoming" in message["rules"]
+    assert fault == {"time": message["time"], "level": "ERROR", "event": "fault", "text": "crm: no answer"}
+
+
+def test_without_the_wish_there_is_no_json(tmp_path: Path) -> None:
+    new_log(tmp_path).notice("x")
+    assert not (tmp_path / "CRMService.jsonl").exists()
+
+
+def test_a_full_log_is_put_aside_and_the_oldest_goes(tmp_path: Path) -> None:
+    file = RotatingFile(tmp_path / "CRMService.log", 100, 2)
+    for n in range(10):
+        file.append(f"{n} {'x' * 60}\n".encode())
+    names = ("CRMService.log", "CRMService.log.1", "CRMService.log.2")
+    kept = [[line[0] for line in (tmp_path / name).read_text().splitlines()] for name in names]
+    assert kept == [["8", "9"], ["6", "7"], ["4", "5"]]
+    assert not (tmp_path / "CRMService.log.3").exists()
+
+
+def _append_many(path: Path, name: str, count: int) -> None:
+    file = RotatingFile(path, 20_000, 1000)
+    for n in range(count):
+        file.append(f"{name} {n} {'x' * 50}\n".encode())
+
+
+def test_several_processes_lose_no_line_when_a_log_is_put_aside(tmp_path: Path) -> None:
+    path = tmp_path / "CRMService.log"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_append_many, args=(path, name, 1500)) for name in "ab"]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    found = [line for file in tmp_path.glob("CRMService.log*") for line in file.read_text().splitlines()]
+    assert len(list(tmp_path.glob("CRMService.log.*"))) > 3
+    assert sorted(line.split()[0] + line.split()[1] for line in found) == sorted(
+        f"{name}{n}" for name in "ab" for n in range(1500)
+    )

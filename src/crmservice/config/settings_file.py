@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import tzlocal
 
 from crmservice.config import parse
-from crmservice.config.values import Fault, Retention, Settings
+from crmservice.config.values import Fault, Logging, Retention, Settings
 from crmservice.config.wording import AT_THIS_LINE, CHECK_OWNER, SEE_DOCUMENTATION, unknown_key, unreadable
 from crmservice.errors import BadValue
 from crmservice.words import Words, library_words
@@ -55,6 +55,10 @@ KEYS: dict[str, Callable[[str], Any]] = {
     "time_zone": parse.zone,
     "public_url": _url,
     "web": parse.listen,
+    "metrics": parse.listen,
+    "log.json": parse.boolean,
+    "log.megabytes": parse.integer(1, 10_000),
+    "log.files": parse.integer(1, 1_000),
     "trusted_proxies": parse.network,
     "retention.backups": _days,
     "retention.unfiled": _days,
@@ -65,7 +69,8 @@ KEYS: dict[str, Callable[[str], Any]] = {
 """Every key of crmservice.toml but ``[keywords]``, whose names are those of mail.keywords."""
 
 _MANY = {"trusted_proxies"}
-_TABLES = {"retention", "keywords"}
+_TABLES: dict[str, type[Any]] = {"retention": Retention, "log": Logging}
+"""Tables of the file, and what each becomes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +124,9 @@ def _take_file(reading: _Reading, home: Path, environ: Mapping[str, str]) -> Non
     for key, value in found.items():
         if key == "keywords" and isinstance(value, dict):
             _take_keywords(reading, value)
-        elif key == "retention" and isinstance(value, dict):
-            for name, days in value.items():
-                _take(reading, f"retention.{name}", days, home, environ)
+        elif key in _TABLES and isinstance(value, dict):
+            for name, one in value.items():
+                _take(reading, f"{key}.{name}", one, home, environ)
         else:
             _take(reading, key, value, home, environ)
 
@@ -157,12 +162,16 @@ def _take(reading: _Reading, key: str, value: object, home: Path, environ: Mappi
 
 
 def _unknown(reading: _Reading, key: str) -> None:
-    reading.warnings.append(Fault(reading.file, reading.line(key), key, *unknown_key(key, {*KEYS, *_TABLES})))
+    reading.warnings.append(
+        Fault(reading.file, reading.line(key), key, *unknown_key(key, {*KEYS, *_TABLES, "keywords"}))
+    )
 
 
 def _parsed(key: str, value: object, home: Path, environ: Mapping[str, str]) -> object:
     if key in _MANY:
         return tuple(KEYS[key](text) for text in _texts(value))
+    if isinstance(value, bool) and KEYS[key] is parse.boolean:
+        return value
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadValue("is neither a text nor a number")
     text = str(value).strip()
@@ -217,5 +226,10 @@ def _misspelt_variable(reading: _Reading, name: str, names: Iterable[str]) -> No
 def _settings(home: Path, reading: _Reading) -> Settings:
     values = dict(reading.values)
     zone = values.pop("time_zone", None) or system_zone()
-    days = {name.partition(".")[2]: values.pop(name) for name in list(values) if name.startswith("retention.")}
-    return Settings(home=home, zone=zone, retention=Retention(**days), keywords=dict(reading.keywords), **values)
+    tables = {name: make(**_of_table(values, name)) for name, make in _TABLES.items()}
+    return Settings(home=home, zone=zone, keywords=dict(reading.keywords), **tables, **values)
+
+
+def _of_table(values: dict[str, Any], table: str) -> dict[str, Any]:
+    """The values of one table, taken out: ``log.files`` as ``files``."""
+    return {name.partition(".")[2]: values.pop(name) for name in list(values) if name.startswith(f"{table}.")}

@@ -172,11 +172,21 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Logging:
+    """The logs: a JSON one beside the text (``json``), how large a file grows in MiB, and how many full ones stay."""
+
+    json: bool = False
+    megabytes: int = 20
+    files: int = 10
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What is no box's own: crmservice.toml and CRMSERVICE_<KEY> (SPEC chapter 2).
 
     ``database``: a URL (it may hold a password, so it is never shown), empty for the embedded one.
-    ``web``: ``address:port`` the pages are served at, empty for the command's default.
+    ``web``: ``address:port`` the pages are served at, empty for the command's default. ``metrics``: where metrics and
+    health are served, empty for nowhere.
     """
 
     home: Path
@@ -185,6 +195,8 @@ class Settings:
     zone: tzinfo = ZoneInfo("UTC")
     public_url: str = ""
     web: str = ""
+    metrics: str = ""
+    log: Logging = Logging()
     trusted_proxies: tuple[str, ...] = ()
     retention: Retention = Retention()
     calendar_series: Literal["keep", "start"] = "keep"

@@ -150,7 +150,7 @@ def _lease(box: Box) -> Lease:
 
 def _begin(home: Path, *, died: bool, say: Say) -> Cycle:
     found = wiring.configured(home)
-    log = ServiceLog(home, found.settings.zone, wiring.now)
+    log = ServiceLog(home, found.settings.zone, wiring.now, found.settings.log)
     for fault in found.faults:
         say(str(fault), True)
         log.error(str(fault))

@@ -1,62 +1,75 @@
-"""CRMService.log in the manual's form: ``LEVEL yyyy-MM-dd HH:mm:ss text``, one line for a message (SPEC chapter 10)."""
+"""CRMService.log in the manual's form: ``LEVEL yyyy-MM-dd HH:mm:ss text``, one line for a message (SPEC chapter 10).
+
+Beside it, where ``log.json`` is set, CRMService.jsonl: the same as one JSON object a line, for machines.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-from crmservice.config import Box
+from crmservice.config import Box, Logging
 from crmservice.pipeline.gateway import Outcome
+from crmservice.service.rotation import RotatingFile
 
 NAME = "CRMService.log"
+JSON_NAME = "CRMService.jsonl"
 MOST_SUBJECT = 200
-MOST_WAITING = 1024 * 1024
-"""Bytes of lines that wait for a disk with room; beyond them the oldest go."""
+_MEGABYTE = 1024 * 1024
 
 
 class ServiceLog:
-    """Appends lines to the log of a home folder. ``now`` gives aware times, ``zone`` the wall clock shown.
+    """Appends lines to the logs of a home folder. ``now`` gives aware times, ``zone`` the wall clock shown."""
 
-    Mail does not wait for its log: lines that the disk refuses are written before the next ones.
-    """
-
-    def __init__(self, home: Path, zone: tzinfo, now: Callable[[], datetime]) -> None:
-        self._path = home / NAME
+    def __init__(self, home: Path, zone: tzinfo, now: Callable[[], datetime], how: Logging = Logging()) -> None:  # noqa: B008 (frozen)
+        limit = how.megabytes * _MEGABYTE
+        self._text = RotatingFile(home / NAME, limit, how.files)
+        self._json = RotatingFile(home / JSON_NAME, limit, how.files) if how.json else None
         self._zone = zone
         self._now = now
-        self._waiting = b""
 
     def messages(self, box: Box, outcomes: Sequence[Outcome]) -> None:
         """One line for each message: box, sender, shortened subject, log words."""
-        self._write("NOTICE", [_message(box, outcome) for outcome in outcomes])
+        self._write("NOTICE", [(_message(box, outcome), _facts(box, outcome)) for outcome in outcomes])
 
     def error(self, text: str) -> None:
         """A fault that an operator should know."""
-        self._write("ERROR", [text])
+        self._write("ERROR", [(text, {"event": "fault", "text": text})])
 
     def notice(self, text: str) -> None:
         """Something worth knowing."""
-        self._write("NOTICE", [text])
+        self._write("NOTICE", [(text, {"event": "notice", "text": text})])
 
-    def _write(self, level: str, texts: Sequence[str]) -> None:
-        when = self._now().astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
-        lines = "".join(f"{level} {when} {one_line(text)}\n" for text in texts)
-        self._waiting += lines.encode("utf-8", "backslashreplace")
-        with contextlib.suppress(OSError):
-            self._append()
-        if len(self._waiting) > MOST_WAITING:
-            self._waiting = self._waiting[-MOST_WAITING:].partition(b"\n")[2]
+    def _write(self, level: str, entries: Sequence[tuple[str, Mapping[str, object]]]) -> None:
+        now = self._now()
+        when = now.astimezone(self._zone).strftime("%Y-%m-%d %H:%M:%S")
+        lines = "".join(f"{level} {when} {one_line(text)}\n" for text, _facts in entries)
+        self._text.append(lines.encode("utf-8", "backslashreplace"))
+        if self._json is not None:
+            head = {"time": now.isoformat(timespec="milliseconds"), "level": level}
+            self._json.append("".join(f"{json.dumps({**head, **facts})}\n" for _text, facts in entries).encode())
 
-    def _append(self) -> None:
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            while self._waiting:
-                self._waiting = self._waiting[os.write(file, self._waiting) :]
-        finally:
-            os.close(file)
+
+def _facts(box: Box, outcome: Outcome) -> dict[str, object]:
+    """What the line of a message says, and where it is: no body, no recipient."""
+    decision, message = outcome.decision, outcome.decision.message
+    return {
+        "event": "message",
+        "box": box.name,
+        "id": str(outcome.row.id),
+        "sha256": outcome.row.sha256,
+        "backup": outcome.row.path,
+        "sender": message.sender.email if message.sender else None,
+        "sender_verified": decision.sender_verified,
+        "subject": message.subject[:MOST_SUBJECT],
+        "message_id": message.message_id or None,
+        "verdict": decision.verdict.value,
+        "log": list(decision.log),
+        "rules": [step.rule for step in decision.trail if step.matched],
+        "arrived": outcome.row.arrived.isoformat(timespec="milliseconds"),
+    }
 
 
 def _message(box: Box, outcome: Outcome) -> str:
