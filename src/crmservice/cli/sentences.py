@@ -10,6 +10,7 @@ from crmservice.cli.words import _
 SENTENCES: Mapping[str, str] = {
     "own-hmac": "one of our own notices came back",
     "no-own-hmac": "no notice of ours",
+    "own-hmac-old": "a notice of ours from more than 30 days ago: anybody may have kept it",
     "key-unknown": "no earlier message has this date, sender, recipients and subject",
     "key-collision": "an earlier message has the same key, but neither its Message-ID nor its text",
     "same-key": "the same message arrived before",

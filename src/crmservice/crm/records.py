@@ -259,6 +259,13 @@ class JoinThread:
     merged: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryReturned:
+    """The canary with this token came back (SPEC 13.6)."""
+
+    token: str
+
+
 Intent = (
     CreateActivity
     | CreateTask
@@ -270,4 +277,5 @@ Intent = (
     | Suggest
     | TakeTurn
     | JoinThread
+    | CanaryReturned
 )

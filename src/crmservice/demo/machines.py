@@ -74,12 +74,11 @@ def _own_notice(post: Post) -> Sample:
         "nase-oznameni", f"CRMService <crmservice@{HERE}>", HORAK, "CRMService: box crm could not be read",
         "The connection was refused.\n", day=2, at="05:00", headers=(("Auto-Submitted", "auto-generated"),),
     )  # fmt: skip
-    name, value = own_notice.header(message_id(letter, post.start), post.notice_key)
     says = Says(
         "Our own notice came back by a forwarding rule: known by its seal and left alone.",
         "Naše vlastní oznámení se vrátilo přeposíláním: pozná se podle pečeti a nechá se být.",
     )
-    raw = f"{name}: {value}\r\n".encode() + write(letter, post.start)
+    raw = own_notice.sealed(write(letter, post.start), post.notice_key)
     return Sample(letter.slug, "crm", raw, says, ("OWN NOTICE", "DELETED"), "own_notice")
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from crmservice.crm.directory import people_of
 from crmservice.crm.ids import new_id
 from crmservice.crm.records import (
     NO_SCOPE,
+    CanaryReturned,
     CreateActivity,
     CreateTask,
     Direction,
@@ -22,7 +24,7 @@ from crmservice.crm.records import (
 from crmservice.mail.text import fold
 from crmservice.pipeline.gateway import Outcome
 from crmservice.pipeline.rule import Verdict
-from crmservice.store import bulk, invites, models, texts, threads
+from crmservice.store import bulk, canaries, invites, models, texts, threads
 from crmservice.store.changes import Changes, Effects
 from crmservice.store.trails import log_json, trail_json
 
@@ -59,6 +61,7 @@ class Writes:
         self.suggestions: list[bulk.Row] = []
         self.threads = threads.Threads()
         self.invitations = invites.Invitations()
+        self.canaries: list[tuple[datetime, str]] = []
         self.task_changes = Changes(models.Task, ("subject", "status", "contract_id", "body"))
         self.contact_marks = Changes(models.Contact, _MARKS)
         self.account_marks = Changes(models.Account, _MARKS)
@@ -91,6 +94,7 @@ class Writes:
         self.invitations.write(self.effects)
         bulk.insert(models.Suggestion, "id", "message_id", "kind", "target", "payload", "state").run(self.suggestions)
         self.turns.write(self.effects)
+        canaries.returned(self.canaries)
         self.effects.write()
 
     def _activity(self, outcome: Outcome, intent: CreateActivity) -> None:
@@ -149,6 +153,9 @@ class Writes:
         decision = outcome.decision
         self.threads.join(outcome.row.id, intent, decision.identity.message_id, people_of(decision.message))
 
+    def _canary(self, outcome: Outcome, intent: CanaryReturned) -> None:
+        self.canaries.append((outcome.row.arrived, intent.token))
+
     def _invitation(self, outcome: Outcome, intent: Any) -> None:
         self.invitations.take(outcome.row.id, intent)
 
@@ -166,6 +173,7 @@ _TAKERS: Mapping[type, Callable[[Writes, Outcome, Any], None]] = {
     Suggest: Writes._suggest,
     TakeTurn: Writes._turn,
     JoinThread: Writes._join,
+    CanaryReturned: Writes._canary,
     **dict.fromkeys(invites.INTENTS, Writes._invitation),
 }
 
