@@ -10,38 +10,32 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 
+from crmservice.backup import FOLDER, BackupFailed, Found, Kept
+from crmservice.backup.directory import BINARY, HERE, Directory
 from crmservice.backup.in_flight import InFlight
-from crmservice.errors import TryLater
+from crmservice.words import library_words
 
-FOLDER = "POP3Downloads"
+__all__ = ["BackupFailed", "BackupFolder", "Kept"]
+
 TEMPORARY = ".tmp"
-
-
-class BackupFailed(TryLater):
-    """The backup could not be written; the mail stays where it is. Look at the disk's space and health."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A file of the backup: its path below the home (with ``/``), SHA-256 in hex, and size in bytes."""
-
-    path: str
-    sha256: str
-    size: int
+BLOCK = 1024 * 1024
 
 
 class BackupFolder:
-    """Keeps raw mail below a home folder. ``in_flight`` notes what is written before a row names it."""
+    """Keeps raw mail below a home folder (``backup.RawMail``). ``in_flight`` notes what is written before a row names it.
 
-    def __init__(self, home: Path, in_flight: InFlight | None = None) -> None:
+    ``directory`` opens a folder to write into: by descriptor where the system can, by path on Windows.
+    """
+
+    def __init__(self, home: Path, in_flight: InFlight | None = None, directory: type[Directory] = HERE) -> None:
         self.home = home
         self._root = str(home)
         self._in_flight = in_flight
+        self._directory = directory
         self._durable: set[PurePosixPath] = set()
 
     def keep(self, mails: Sequence[bytes], day: date) -> list[Kept]:
@@ -56,15 +50,12 @@ class BackupFolder:
         try:
             if self._in_flight is not None:
                 self._in_flight.begin(paths)
-            directory = self._folder(folder)
-            try:
-                _write(directory, named)
-            finally:
-                os.close(directory)
+            self._make(folder)
+            self._write(folder, named)
         except OSError as fault:
             with contextlib.suppress(OSError):  # the disk is in trouble; what is left is noted
                 self._forget([name for path in paths for name in (path, f"{path}{TEMPORARY}")])
-            raise BackupFailed(f"the backup {self.home / folder} can't be written: {fault.strerror}") from fault
+            raise _refused(self.home / folder, fault) from fault
         return [_kept(path, mail) for path, mail in zip(paths, mails, strict=True)]
 
     def unsettled(self) -> list[str]:
@@ -85,7 +76,7 @@ class BackupFolder:
 
     def read(self, path: str) -> bytes:
         """The bytes of a kept mail. Raises OSError when the file is gone."""
-        file = os.open(os.path.join(self._root, path), os.O_RDONLY)  # noqa: PTH118 (asked for every message)
+        file = os.open(os.path.join(self._root, path), os.O_RDONLY | BINARY)  # noqa: PTH118 (asked for every message)
         try:
             return _read_all(file)
         finally:
@@ -95,37 +86,76 @@ class BackupFolder:
         """The size of a kept mail in bytes. Raises OSError when the file is gone."""
         return os.stat(os.path.join(self._root, path)).st_size  # noqa: PTH116, PTH118 (asked for every message)
 
+    def checksum(self, path: str) -> str:
+        """SHA-256 of a kept mail in hex, read block by block. Raises OSError when the file is gone."""
+        total = hashlib.sha256()
+        with (self.home / path).open("rb") as stream:
+            while block := stream.read(BLOCK):
+                total.update(block)
+        return total.hexdigest()
+
     def replace(self, path: str, content: bytes) -> Kept:
         """Keep ``content`` in the place of a kept mail, durable when this returns. Raises BackupFailed."""
-        folder = PurePosixPath(path).parent
+        place = PurePosixPath(path)
         try:
-            directory = os.open(self.home / folder, os.O_RDONLY)
-            try:
-                _write(directory, {PurePosixPath(path).name: content})
-            finally:
-                os.close(directory)
+            self._write(place.parent, {place.name: content})
         except OSError as fault:
             with contextlib.suppress(OSError):
                 self._forget([f"{path}{TEMPORARY}"])
-            raise BackupFailed(f"the backup {self.home / path} can't be written: {fault.strerror}") from fault
+            raise _refused(self.home / path, fault) from fault
         return _kept(path, content)
 
-    def _folder(self, folder: PurePosixPath) -> int:
-        """An open descriptor of the day's folder, durable in its parent: a run that made it may have died at once."""
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files, and what a death may have left beside them, durably. Raises BackupFailed."""
+        try:
+            self._forget([name for path in paths for name in (path, f"{path}{TEMPORARY}")])
+            for folder in sorted({PurePosixPath(path).parent for path in paths}):
+                with contextlib.suppress(FileNotFoundError):
+                    self._sync(self.home / folder)
+        except OSError as fault:
+            raise BackupFailed(
+                "the backup {path} can't be removed: {why}",
+                path=fault.filename,
+                why=library_words(fault.strerror or ""),
+            ) from fault
+
+    def days(self) -> list[str]:
+        """The folders that hold mail, in order."""
+        folder = self.home / FOLDER
+        return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+    def files(self, day: str) -> Iterator[Found]:
+        """The files of a day's folder; what ends in .tmp was never promised to anybody."""
+        with os.scandir(self.home / FOLDER / day) as entries:
+            for entry in entries:
+                if entry.is_file() and not entry.name.endswith(TEMPORARY):
+                    facts = entry.stat()
+                    written = datetime.fromtimestamp(facts.st_mtime, UTC)
+                    yield Found(f"{FOLDER}/{day}/{entry.name}", facts.st_size, written)
+
+    def _make(self, folder: PurePosixPath) -> None:
+        """Make the day's folder, durable in its parent: a run that made it may have died at once."""
         path = self.home / folder
         if folder not in self._durable or not path.is_dir():
             for new in (path.parent, path):
                 new.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _sync_folder(new.parent)
+                self._sync(new.parent)
             self._durable.add(folder)
-        return os.open(path, os.O_RDONLY)
+
+    def _sync(self, path: Path) -> None:
+        with self._directory(path) as directory:
+            directory.sync()
+
+    def _write(self, folder: PurePosixPath, named: Mapping[str, bytes]) -> None:
+        with self._directory(self.home / folder) as directory:
+            _write(directory, named)
 
     def _forget(self, written: Sequence[str]) -> None:
         for path in written:
             (self.home / path).unlink(missing_ok=True)
 
 
-def _write(directory: int, named: Mapping[str, bytes]) -> None:
+def _write(directory: Directory, named: Mapping[str, bytes]) -> None:
     """Write files under their names, all of them durable when this returns: each is synced, then named, then the folder.
 
     All are written before the first is synced: that sync takes the others' entries along, and theirs cost little.
@@ -133,15 +163,19 @@ def _write(directory: int, named: Mapping[str, bytes]) -> None:
     with contextlib.ExitStack() as opened:
         files = []
         for name, content in named.items():
-            file = os.open(f"{name}{TEMPORARY}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600, dir_fd=directory)
+            file = directory.create(f"{name}{TEMPORARY}")
             opened.callback(os.close, file)
             _write_all(file, content)
             files.append(file)
         for file in files:
             os.fsync(file)
     for name in named:
-        os.rename(f"{name}{TEMPORARY}", name, src_dir_fd=directory, dst_dir_fd=directory)
-    os.fsync(directory)
+        directory.rename(f"{name}{TEMPORARY}", name)
+    directory.sync()
+
+
+def _refused(path: Path, fault: OSError) -> BackupFailed:
+    return BackupFailed(f"the backup {path} can't be written: {fault.strerror}")
 
 
 def _kept(path: str, content: bytes) -> Kept:
@@ -161,11 +195,3 @@ def _read_all(file: int) -> bytes:
     while part := os.read(file, size + 1):
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

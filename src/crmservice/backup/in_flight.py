@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from crmservice.backup.directory import BINARY
+
 PRIVATE = ".crmservice"
 
 _LINE = re.compile(r"POP3Downloads/[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9a-f-]{36}\.eml\n")
@@ -28,7 +30,7 @@ class InFlight:
     def begin(self, paths: Sequence[str]) -> None:
         """Note durably that these files (below the home) are about to be written. Raises OSError."""
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY, 0o600)
         try:
             os.write(file, "".join(f"{path}\n" for path in paths).encode())
             os.fsync(file)
