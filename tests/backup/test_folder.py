@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmservice.backup.folder import BackupFailed, BackupFolder
+from crmservice.backup import BackupFailed
+from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
 
 DAY = date(2026, 3, 2)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crmservice.backup.folder import BackupFailed, BackupFolder
+from crmservice.backup import BackupFailed
+from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
 
 DAY = date(2026, 3, 2)

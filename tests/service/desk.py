@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from crmservice.backup.folder import BackupFolder, Kept
+from crmservice.backup import Kept
+from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
 from crmservice.config import Box
 from crmservice.pipeline.gateway import CrmGateway, Outcome
@@ -125,7 +126,7 @@ class Desk:
         return [", ".join(row.log) for row in self.rows()]
 
     def differences(self) -> list[str]:
-        return list(map(str, ledger.differences(self.home)))
+        return [str(one.words) for one in ledger.differences(BackupFolder(self.home))]
 
     def _tell(self, step: str) -> None:
         self.hook(step)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmservice.backup.folder import BackupFailed
+from crmservice.backup import BackupFailed
 from crmservice.service.capture import BATCH_BYTES, Capture
 from crmservice.sources import SourceError
 from crmservice.store import inbox

@@ -19,8 +19,6 @@ from crmservice.backup.directory import BINARY, HERE, Directory
 from crmservice.backup.in_flight import InFlight
 from crmservice.words import library_words
 
-__all__ = ["BackupFailed", "BackupFolder", "Kept"]
-
 TEMPORARY = ".tmp"
 BLOCK = 1024 * 1024
 

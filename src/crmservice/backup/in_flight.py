@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from crmservice.backup.directory import BINARY
 
@@ -49,3 +49,10 @@ class InFlight:
         except FileNotFoundError:
             return []
         return [line.rstrip("\n") for line in lines if _LINE.fullmatch(line)]
+
+
+def arriving(home: Path) -> set[str]:
+    """What the notes of all boxes name at this moment: mail on its way. Raises OSError."""
+    folder = home / PRIVATE
+    notes = (InFlight(home, unquote(file.stem)) for file in folder.glob("*.arriving")) if folder.is_dir() else ()
+    return {path for note in notes for path in note.left()}

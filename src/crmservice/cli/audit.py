@@ -9,7 +9,7 @@ import typer
 
 from crmservice.cli import exits
 from crmservice.cli.words import _, told
-from crmservice.service import wiring
+from crmservice.service import upkeep
 from crmservice.service.log import one_line
 
 
@@ -32,7 +32,7 @@ def audit(
 
 
 def _list(ctx: typer.Context, limit: int, as_json: bool) -> None:
-    for entry in wiring.audit_entries(ctx.obj.home, limit):
+    for entry in upkeep.audit_entries(ctx.obj.home, limit):
         if as_json:
             facts = json.loads(entry.facts or "{}")
             names = ("id", "who", "source", "action", "object")
@@ -44,7 +44,7 @@ def _list(ctx: typer.Context, limit: int, as_json: bool) -> None:
 
 
 def _verify(ctx: typer.Context, as_json: bool) -> None:
-    found = wiring.audit_broken(ctx.obj.home)
+    found = upkeep.audit_broken(ctx.obj.home)
     for broken in found:
         print(
             json.dumps({"id": broken.id, "why": str(broken.why)})

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Protocol
 from uuid import uuid4
 
-from crmservice.backup.folder import Kept
+from crmservice.backup import Kept
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
 from crmservice.mail.parsing import parse

@@ -10,8 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-from crmservice.backup.folder import BackupFolder
-from crmservice.backup.in_flight import InFlight
 from crmservice.config import Box, paused
 from crmservice.errors import BadConfiguration, CrmServiceError
 from crmservice.microsoft.tokens import mail_token
@@ -116,8 +114,7 @@ class Cycle:
         """The capture of a box of this home."""
         from crmservice.store.inbox import StoreInbox
 
-        backup = BackupFolder(self.found.home, InFlight(self.found.home, box.name))
-        return Capture(StoreInbox(lease), backup, wiring.now, self.stop)
+        return Capture(StoreInbox(lease), wiring.raw_mail(self.found.settings, box.name), wiring.now, self.stop)
 
     def _file(self, box: Box, lease: Lease) -> None:
         self.filing(lease).run(box)
@@ -129,7 +126,7 @@ class Cycle:
 
         return Filing(
             inbox=StoreInbox(lease),
-            backup=BackupFolder(self.found.home),
+            backup=wiring.raw_mail(self.found.settings),
             pipeline=wiring.pipeline(self.found.settings, StoreGateway(lease)),
             report=report or self.log.messages,
             died=self.died,

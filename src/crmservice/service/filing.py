@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from crmservice.backup.folder import Kept
+from crmservice.backup import Kept
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
 from crmservice.pipeline.gateway import Outcome, Waiting

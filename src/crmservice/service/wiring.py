@@ -22,8 +22,8 @@ from crmservice.service.explaining import Explainer
 from crmservice.words import Words, joined, library_words
 
 if TYPE_CHECKING:
+    from crmservice.backup import RawMail
     from crmservice.service.replaying import Difference
-    from crmservice.store.audit import Broken, Entry
     from crmservice.store.inbox import Listed
 
 NOTICE_KEY = Path(".crmservice", "notice.key")
@@ -212,28 +212,20 @@ def set_aside(home: Path) -> list[Listed]:
     return inbox.list_messages(verdict="set_aside")
 
 
+def raw_mail(settings: Settings, box: str = "") -> RawMail:
+    """Where the home's raw mail is kept; with a ``box``, its note of what is on its way (who has its lease owns it)."""
+    from crmservice.backup.folder import BackupFolder
+    from crmservice.backup.in_flight import InFlight
+
+    return BackupFolder(settings.home, InFlight(settings.home, box) if box else None)
+
+
 def ledger(home: Path, *, quick: bool) -> dict[str, Any]:
-    """The account of every message, by box, and every difference (SPEC chapters 13.1 and 14)."""
+    """The account of every message, by box, and every difference as Words (SPEC chapters 13.1 and 14)."""
     connect_to_read(home)
-    from crmservice.store import ledger as account
+    from crmservice.service.verifying import account
 
-    return account.account(home, quick=quick)
-
-
-def audit_entries(home: Path, limit: int) -> list[Entry]:
-    """The newest rows of the audit log, newest first."""
-    connect_to_read(home)
-    from crmservice.store import audit
-
-    return audit.entries(limit=limit)
-
-
-def audit_broken(home: Path) -> list[Broken]:
-    """Where the audit log is not as it was written."""
-    connect_to_read(home)
-    from crmservice.store import audit
-
-    return list(audit.broken())
+    return account(raw_mail(configured(home).settings), home, quick=quick)
 
 
 def now() -> datetime:
@@ -246,14 +238,13 @@ def replay(home: Path, since: date | None, *, box: str, apply: bool) -> Iterator
     connect_to_read(home)
     found = configured(home)
     boxes = [the_box(found.boxes, box)] if box else found.boxes
-    from crmservice.backup.folder import BackupFolder
     from crmservice.crm.directory import people_of
     from crmservice.mail.parsing import parse
     from crmservice.service.replaying import Replay
     from crmservice.store.gateway import StoreGateway
     from crmservice.store.history import StoreHistory
 
-    backup = BackupFolder(home)
+    backup = raw_mail(found.settings)
 
     def people(path: str) -> frozenset[str]:
         try:

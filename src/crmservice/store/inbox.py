@@ -123,6 +123,17 @@ def unconfirmed(box: str, source: str) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
+def deletions(box: str, source: str, source_ids: Collection[str]) -> dict[str, bool]:
+    """Those of these source ids that have a row -> whether each of their rows was confirmed to be deleted."""
+    refresh()
+    stored = {texts.storable(name)[:500]: name for name in source_ids}
+    sql = "SELECT source_id, gone FROM crm_message WHERE box = %s AND source = %s AND source_id IN {in}"
+    found: dict[str, bool] = {}
+    for name, gone in bulk.query_in(sql, stored, before=[box, source]):
+        found[stored[name]] = found.get(stored[name], True) and bool(gone)
+    return found
+
+
 def confirm_gone(ids: Iterable[int]) -> None:
     """The source confirmed that it deleted these messages."""
     with writing():

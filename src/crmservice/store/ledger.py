@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from crmservice.backup import Found
+from crmservice.pipeline.rule import Verdict
 from crmservice.store import bulk
 from crmservice.store.database import refresh
 from crmservice.words import Words, joined
 
-FOLDER = "POP3Downloads"
-_BLOCK = 1024 * 1024
+KNOWN = frozenset({"", *(verdict.value for verdict in Verdict)})
+
+Told = Callable[[int, int], None]
+"""Told how many of how many messages were compared."""
+
+
+class Backup(Protocol):
+    """What the ledger asks of the raw mail (``backup.RawMail``)."""
+
+    def days(self) -> list[str]:
+        """The folders that hold mail."""
+
+    def files(self, day: str) -> Iterator[Found]:
+        """The mails of one of them."""
+
+    def size(self, path: str) -> int:
+        """A mail's size in bytes."""
+
+    def checksum(self, path: str) -> str:
+        """Its SHA-256 in hex."""
 
 
 @dataclass(slots=True)
@@ -29,10 +47,35 @@ class Counts:
     waiting: int = 0
 
     def add(self, verdict: str, count: int) -> None:
-        """Count messages with this verdict; an empty one waits. Raises AttributeError for an unknown verdict."""
-        name = verdict or "waiting"
-        setattr(self, name, getattr(self, name) + count)
+        """Count messages with this verdict; an empty one waits, and one that there is not counts as arrived alone."""
         self.arrived += count
+        if verdict in KNOWN:
+            name = verdict or "waiting"
+            setattr(self, name, getattr(self, name) + count)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that does not add up. ``kind`` is a code, ``about`` the path, box or table it is about."""
+
+    kind: str
+    about: str
+    what: Words
+
+    @property
+    def words(self) -> Words:
+        """The whole sentence."""
+        return joined(": ", [self.about, self.what])
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A message that has a backup. ``size`` is None where the backup is not what arrived (neverFile, erasure)."""
+
+    id: int
+    path: str
+    sha256: str
+    size: int | None
 
 
 def by_day(box: str | None = None) -> dict[str, dict[date, Counts]]:
@@ -56,56 +99,116 @@ def by_box() -> dict[str, Counts]:
     return found
 
 
-def account(home: Path, *, quick: bool = False) -> dict[str, Any]:
-    """What ``ledger`` prints: counts by box, and every difference as Words (SPEC chapter 14)."""
-    boxes = {name: asdict(counts) for name, counts in by_box().items()}
-    return {"boxes": boxes, "differences": list(differences(home, quick=quick))}
+def sums(boxes: dict[str, Counts]) -> Iterator[Difference]:
+    """Boxes where arrived is not the sum of the others."""
+    for name, counts in boxes.items():
+        _arrived, *others = asdict(counts).values()
+        if (lacking := counts.arrived - sum(others)) != 0:
+            yield Difference("sum", name, Words("messages with a verdict that there is not: {count}", count=lacking))
 
 
-def differences(home: Path, *, quick: bool = False) -> Iterator[Words]:
-    """Where the backup's files and the inbox rows disagree, in words.
+def nobody_arriving() -> Collection[str]:
+    """No file is on its way."""
+    return ()
 
-    A file without a row, a row without a file, another size, another checksum (``quick``: not read).
-    Oversized mail has no file, and erased mail none any more: their rows have no path.
+
+def differences(
+    backup: Backup,
+    *,
+    quick: bool = False,
+    arriving: Callable[[], Collection[str]] = nobody_arriving,
+    told: Told | None = None,
+) -> Iterator[Difference]:
+    """Where the backup's files and the inbox rows disagree, day by day.
+
+    A file without a row, a row without a file, another size, another checksum (``quick``: not read). Oversized mail
+    has no file, and erased mail none any more: their rows have no path. ``arriving`` gives the files that are noted as
+    on their way at this moment: mail may come while this looks, so whatever differs is looked at once more.
     """
     refresh()
-    rows = {
-        path: (stored or sha256, None if stored else size)
-        for path, sha256, size, stored in bulk.query("SELECT path, sha256, size, stored_sha256 FROM crm_message")
-        if path
-    }
-    found = set()
-    for path in _files(home):
-        name = path.relative_to(home).as_posix()
-        found.add(name)
-        if name not in rows:
-            yield Words("{file}: a file of the backup that no message has", file=name)
-        elif (why := _differs(path, *rows[name], quick=quick)) is not None:
-            yield joined(": ", [name, why])
-    for name in sorted(rows.keys() - found):
-        yield Words("{file}: the backup of a message is missing", file=name)
+    compare = _Comparison(backup, quick, arriving, told or (lambda _done, _total: None))
+    folders = backup.days()
+    for day in sorted({*folders, *_days()}):
+        yield from compare.day(day, there=day in folders)
 
 
-def _files(home: Path) -> Iterator[Path]:
-    """The backup's mails; what ends in .tmp was never promised to anybody."""
-    folder = home / FOLDER
-    if folder.is_dir():
-        yield from sorted(path for path in folder.glob("*/*") if path.is_file() and path.suffix != ".tmp")
+@dataclass
+class _Comparison:
+    """The rows of a day held against its files; memory is that of a day."""
+
+    backup: Backup
+    quick: bool
+    arriving: Callable[[], Collection[str]]
+    told: Told
+    done: int = 0
+    total: int = 0
+
+    def __post_init__(self) -> None:
+        self.boxes = [box for (box,) in bulk.query("SELECT DISTINCT box FROM crm_message")]
+        self.total = int(bulk.query("SELECT count(*) FROM crm_message WHERE path <> ''")[0][0])
+
+    def day(self, day: str, *, there: bool) -> Iterator[Difference]:
+        """What differs on a day: first by the files, then the rows whose file was not among them."""
+        rows = self._rows(day)
+        strangers = []
+        for file in sorted(self.backup.files(day), key=lambda file: file.path) if there else ():
+            if (row := rows.pop(file.path, None)) is None:
+                strangers.append(file.path)
+            else:
+                yield from self._one(row, file.size)
+        for row in rows.values():
+            yield from self._one(row, None)
+        for path in self._without_row(strangers):
+            yield Difference("file-without-row", path, Words("a file of the backup that no message has"))
+
+    def _rows(self, day: str) -> dict[str, _Row]:
+        sql = f"{_ROW} WHERE box = %s AND day = %s AND path <> ''"
+        return {row[1]: _row(row) for box in self.boxes for row in bulk.query(sql, [box, day])}
+
+    def _one(self, row: _Row, listed: int | None) -> Iterator[Difference]:
+        self.done += 1
+        self.told(self.done, self.total)
+        if self._compared(row, listed) is None:
+            return
+        now = _again(row)
+        if now is not None and (found := self._compared(now, None)) is not None:
+            yield found
+
+    def _compared(self, row: _Row, listed: int | None) -> Difference | None:
+        """What differs; a file that was not listed is asked for by itself (its folder may be another day's)."""
+        try:
+            size = self.backup.size(row.path) if listed is None else listed
+            if row.size is not None and size != row.size:
+                what = Words("has {actual} bytes, {size} arrived", actual=size, size=row.size)
+                return Difference("size", row.path, what)
+            if not self.quick and self.backup.checksum(row.path) != row.sha256:
+                return Difference("checksum", row.path, Words("its checksum is another than at its arrival"))
+        except OSError:
+            return Difference("row-without-file", row.path, Words("the backup of a message is missing"))
+        return None
+
+    def _without_row(self, paths: list[str]) -> Iterator[str]:
+        """Those that no row names even now. A note ends after its rows are there: so the notes are read first."""
+        if paths:
+            noted = set(self.arriving())
+            named = {path for (path,) in bulk.query_in("SELECT path FROM crm_message WHERE path IN {in}", paths)}
+            yield from (path for path in paths if path not in named and path not in noted)
 
 
-def _differs(path: Path, sha256: str, size: int | None, *, quick: bool) -> Words | None:
-    actual = path.stat().st_size
-    if size is not None and actual != size:
-        return Words("has {actual} bytes, {size} arrived", actual=actual, size=size)
-    if not quick and checksum(path) != sha256:
-        return Words("its checksum is another than at its arrival")
-    return None
+_ROW = "SELECT id, path, sha256, size, stored_sha256 FROM crm_message"
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 of a file in hex, read block by block."""
-    total = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            total.update(block)
-    return total.hexdigest()
+def _row(values: Iterable[Any]) -> _Row:
+    key, path, sha256, size, stored = values
+    return _Row(key, path, stored or sha256, None if stored else size)
+
+
+def _again(row: _Row) -> _Row | None:
+    """The row as it is now; None where it has no backup any more."""
+    found = bulk.query(f"{_ROW} WHERE id = %s AND path <> ''", [row.id])
+    return _row(found[0]) if found else None
+
+
+def _days() -> set[str]:
+    days = (day for (day,) in bulk.query("SELECT DISTINCT day FROM crm_message WHERE path <> ''"))
+    return {day.isoformat() if isinstance(day, date) else str(day) for day in days}
