@@ -7,9 +7,9 @@ from pathlib import Path
 
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
+from crmservice.microsoft.tokens import mail_token
 from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
-from crmservice.service.tokens import mail_token
 from crmservice.service.verifying import Verified, differences
 from crmservice.sources import open_sources
 from crmservice.store import audit, ledger
