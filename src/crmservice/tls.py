@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from crmservice.words import Words, library_words, system_words
+
 SLOWEST = 4096
 """Bytes a second: a server that sends at least this much may take as long as its mail needs."""
 
@@ -82,38 +84,52 @@ def connect(host: str, port: int, timeouts: Timeouts, context: ssl.SSLContext | 
     return sock
 
 
-def explain(error: Exception) -> str:
+def explain(error: Exception) -> Words:
     """What a failed connection means and what to do, for administrators. Nothing of it is for ever: it may work later."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message.rstrip(".") or "it can't be verified"
-        return f"its certificate is refused: {why}; {_certificate_advice(error.verify_code)}"
+        why, advice = _certificate_why(error), _certificate_advice(error.verify_code)
+        return Words("its certificate is refused: {why}; {advice}", why=why, advice=advice)
     if isinstance(error, ssl.SSLError):
-        reason = getattr(error, "reason", None) or "no reason given"
+        reason = getattr(error, "reason", None) or Words("no reason given")
         if reason == "WRONG_VERSION_NUMBER":
-            return f"it does not speak TLS from the first byte on this port ({reason}); try 993 for IMAP, 995 for POP3"
-        return f"TLS failed ({reason}); check the port, and that the server speaks TLS 1.2 or newer there"
+            return Words(
+                "it does not speak TLS from the first byte on this port ({reason}); try 993 for IMAP, 995 for POP3",
+                reason=reason,
+            )
+        return Words(
+            "TLS failed ({reason}); check the port, and that the server speaks TLS 1.2 or newer there", reason=reason
+        )
     if isinstance(error, socket.gaierror):
-        return "its name is not known; check the name and the DNS"
+        return Words("its name is not known; check the name and the DNS")
     if isinstance(error, TimeoutError):
-        return "it did not answer in time; check host and port, the firewalls between, and whether the port speaks TLS"
+        return Words(
+            "it did not answer in time; check host and port, the firewalls between, and whether the port speaks TLS"
+        )
     if isinstance(error, ConnectionRefusedError):
-        return "it refuses the connection; check the port, and that the server runs"
+        return Words("it refuses the connection; check the port, and that the server runs")
     if isinstance(error, ConnectionError):
-        return "it broke the connection off; check the port, and the server's log"
+        return Words("it broke the connection off; check the port, and the server's log")
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}; check host, port and network"
-    return "the connection broke; check the server's log"
+        return Words("{why}; check host, port and network", why=system_words(error))
+    return Words("the connection broke; check the server's log")
 
 
 # Codes of X509_verify_cert_error_string(3); Python names them in the message alone.
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
 
-def _certificate_advice(code: int) -> str:
+def _certificate_why(error: ssl.SSLCertVerificationError) -> Words:
+    if error.verify_code in {_OTHER_HOST, _OTHER_ADDRESS}:
+        return Words("it is another server's")
+    said = error.verify_message.rstrip(".")
+    return library_words(said) if said else Words("it can't be verified")
+
+
+def _certificate_advice(code: int) -> Words:
     if code == _EXPIRED:
-        return "have it renewed"
+        return Words("have it renewed")
     if code == _NOT_YET_VALID:
-        return "check this machine's clock, then have it renewed"
+        return Words("check this machine's clock, then have it renewed")
     if code in {_OTHER_HOST, _OTHER_ADDRESS}:
-        return "write the server's name as it stands in the certificate"
-    return "if you trust who issued it, name that CA's PEM file in tlsCaFile"
+        return Words("write the server's name as it stands in the certificate")
+    return Words("if you trust who issued it, name that CA's PEM file in tlsCaFile")

@@ -66,6 +66,11 @@ def library_words(text: str) -> Words:
     return Words(text)
 
 
+def system_words(error: OSError) -> Words:
+    """What the system says of a failure: strerror(3)."""
+    return library_words(error.strerror or str(error))
+
+
 def packed(fact: object) -> object:
     """A fact as plain JSON: Words keep their template and facts, numbers are numbers, anything else becomes a text."""
     if isinstance(fact, Words):

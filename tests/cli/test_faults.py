@@ -97,8 +97,7 @@ def test_ctrl_c_ends_the_service_without_a_traceback(shell: Shell) -> None:
     shell.box()
     command = [sys.executable, "-m", "crmservice", "--home", str(shell.home), "run"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as running:
-        _wait_for(shell.home / "crmservice.db")
-        time.sleep(0.5)
+        _wait_for(shell.home / ".crmservice" / "crm.lock")  # the box is taken: it listens by then
         running.send_signal(signal.SIGTERM)
         _out, said = running.communicate(timeout=30)
     assert running.returncode == 0

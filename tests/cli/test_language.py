@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,24 @@ def test_a_broken_settings_file_ends_in_czech(shell: Shell) -> None:
     assert done.returncode == 78
     assert "'Europe/Pragu' není časové pásmo IANA; měli jste na mysli Europe/Prague?: viz docs" in done.stderr
     assert "public_url: není adresa http ani https: viz docs" in done.stderr
+
+
+def test_a_dead_server_is_named_in_czech_and_logged_in_english(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    shell.box(pop3Url=f"127.0.0.1:{port}", pop3Password="x")
+    why = f"POP3, přihlášení (crm@firma.cz na 127.0.0.1:{port}): server odmítá spojení; zkontrolujte port"
+    done = shell.run("run", "--once", CRMSERVICE_LANGUAGE="cs")
+    assert (done.returncode, why in done.stderr) == (75, True)
+    assert "it refuses the connection; check the port" in (shell.home / "CRMService.log").read_text("utf-8")
+    assert why in shell.run("check", CRMSERVICE_LANGUAGE="cs").stdout
+
+
+def test_what_the_system_says_is_czech_too(shell: Shell) -> None:
+    gone = shell.folder / "gone"
+    shell.box(emlDir=str(gone))
+    said = shell.run("run", "--once", CRMSERVICE_LANGUAGE="cs").stderr
+    assert f"složku importu {gone} nelze přečíst (soubor nebo složka neexistuje)" in said
+    explained = shell.run("explain", shell.folder / "no.eml", "/dev/null", CRMSERVICE_LANGUAGE="cs").stdout
+    assert "no.eml: soubor nebo složka neexistuje" in explained
+    assert "/dev/null: není to soubor" in explained

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from crmservice.sources import BATCH, Fetched, Known, SourceError, header_of
+from crmservice.words import Words
 
 Shelf = dict[str, bytes]
 
@@ -17,7 +18,7 @@ class ShelfSource:
 
     def __init__(self, shelf: Shelf, *, breaks_after: int | None = None, keeps: frozenset[str] = frozenset()) -> None:
         self.shelf = shelf
-        self.faults: list[str] = []
+        self.faults: list[Words] = []
         self.asked: list[str] = []
         self._breaks_after = breaks_after
         self._keeps = keeps

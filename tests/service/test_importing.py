@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_named_and_the_others_come(folder: Path) -> None:
     (folder / "folder.eml").mkdir()
     source = ImportFolder(folder)
     assert everything(source) == {"a.eml": b"a"}
-    assert source.faults == ["gone.eml: No such file or directory", "pipe.eml: is no regular file"]
+    assert list(map(str, source.faults)) == ["gone.eml: No such file or directory", "pipe.eml: is no regular file"]
 
 
 def test_what_may_not_be_read_is_named_folders_too() -> None:
@@ -137,7 +137,7 @@ def test_what_may_not_be_read_is_named_folders_too() -> None:
             found = everything(source)
         (folder / "closed").chmod(0o700)
     assert found == {"open.eml": b"x"}
-    assert source.faults == ["closed: Permission denied", "secret.eml: Permission denied"]
+    assert list(map(str, source.faults)) == ["closed: Permission denied", "secret.eml: Permission denied"]
 
 
 def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_server_without_tls_where_tls_is_due_gets_nothing(certificates: Certif
 def test_what_broke_is_said_with_what_to_do(error: OSError, word: str) -> None:
     if isinstance(error, ssl.SSLCertVerificationError):
         error.verify_message, error.verify_code = "certificate is not yet valid", 9
-    said = explain(error)
+    said = str(explain(error))
     assert word in said
     assert any(advice in said for advice in ("; check ", "; try "))
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from crmservice.backup import FOLDER, BackupFailed, Found, Kept
 from crmservice.backup.directory import BINARY, HERE, Directory
 from crmservice.backup.in_flight import InFlight
-from crmservice.words import library_words
+from crmservice.words import system_words
 
 TEMPORARY = ".tmp"
 BLOCK = 1024 * 1024
@@ -114,7 +114,7 @@ class BackupFolder:
             raise BackupFailed(
                 "the backup {path} can't be removed: {why}",
                 path=fault.filename,
-                why=library_words(fault.strerror or ""),
+                why=system_words(fault),
             ) from fault
 
     def days(self) -> list[str]:

@@ -192,9 +192,9 @@ def _of_fault(level: Level, fault: Fault) -> Finding:
 
 def _of_try(box: Box, tried: Tried) -> Finding:
     where = f"{box.name} {tried.source}"
-    if not tried.problem:
+    if tried.problem is None:
         return Finding("fine", where, _("answers, and lets us in"))
-    return Finding("fault" if tried.permanent else "unreachable", where, tried.problem)
+    return Finding("fault" if tried.permanent else "unreachable", where, told(tried.problem))
 
 
 def _line(finding: Finding) -> str:

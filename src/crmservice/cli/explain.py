@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 
 from crmservice.cli.speaking import complain
-from crmservice.cli.words import _
-from crmservice.errors import CrmServiceError
+from crmservice.cli.words import _, told
+from crmservice.errors import BadValue, CrmServiceError
 from crmservice.service import wiring
 from crmservice.service.explaining import Explainer
 from crmservice.service.log import one_line
+from crmservice.words import Words, system_words
 
 
 def explain(
@@ -39,7 +40,7 @@ def explain(
     for path in _files(files):
         nothing = False
         line = _line(explainer, path)
-        print(json.dumps(line) if as_json else _for_people(line))
+        print(_for_machines(line) if as_json else _for_people(line))
     if nothing:
         complain(_("there is no file in these folders"))
 
@@ -53,35 +54,41 @@ def _files(given: list[Path]) -> Iterator[Path]:
 
 
 def _line(explainer: Explainer, path: Path) -> dict[str, Any]:
-    """What ``--json`` prints of a file; nothing that a file holds ends the command."""
+    """What is said of a file; nothing that it holds ends the command."""
     name = str(path).encode("utf-8", "backslashreplace").decode()
     try:
         found = explainer.explain(_read(path, explainer.box.max_message_bytes), datetime.now(UTC))
     except OSError as fault:
-        return {"file": name, "error": fault.strerror or str(fault)}
+        return {"file": name, "error": system_words(fault)}
+    except BadValue as fault:
+        return {"file": name, "error": fault.words}
     except CrmServiceError:  # the database is away: so it is for every file
         raise
     except Exception as fault:  # noqa: BLE001 (the next file is explained all the same)
-        return {"file": name, "error": f"it can't be read ({type(fault).__name__})"}
+        return {"file": name, "error": Words("it can't be read ({fault})", fault=type(fault).__name__)}
     return {"file": name, **found}
 
 
 def _read(path: Path, limit: int) -> bytes:
-    """The file's bytes. Raises OSError for what is no file, or larger than a mail may be."""
+    """The file's bytes. Raises OSError, and BadValue for what is no file or larger than a mail may be."""
     if path.exists() and not path.is_file():
-        raise OSError("this is no file")
+        raise BadValue("this is no file")
     with path.open("rb") as stream:
         raw = stream.read(limit + 1)
     if len(raw) > limit:
-        raise OSError(f"larger than maxMessageBytes ({limit})")
+        raise BadValue("larger than maxMessageBytes ({limit})", limit=limit)
     return raw
+
+
+def _for_machines(line: dict[str, Any]) -> str:
+    return json.dumps({name: str(value) if isinstance(value, Words) else value for name, value in line.items()})
 
 
 def _for_people(line: dict[str, Any]) -> str:
     from crmservice.cli.sentences import sentence
 
     if "error" in line:
-        return f"{one_line(line['file'])}: {line['error']}\n"
+        return f"{one_line(line['file'])}: {told(line['error'])}\n"
     sender, recipients = line["sender"] or "–", ", ".join(line["recipients"]) or "–"
     lines = [
         line["file"],

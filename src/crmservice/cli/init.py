@@ -16,7 +16,7 @@ from crmservice.cli.probing import try_sources
 from crmservice.cli.words import _, told
 from crmservice.config import Box, load_boxes, load_settings
 from crmservice.errors import BadConfiguration
-from crmservice.words import joined, library_words
+from crmservice.words import joined, system_words
 
 Option = typer.Option
 
@@ -151,9 +151,7 @@ def _write_private(file: Path, text: str) -> None:
     except FileExistsError:
         raise _there_already(file) from None
     except OSError as error:
-        raise BadConfiguration(
-            "{file} can't be written: {why}", file=file, why=library_words(error.strerror or "")
-        ) from None
+        raise BadConfiguration("{file} can't be written: {why}", file=file, why=system_words(error)) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
 
@@ -183,7 +181,7 @@ def _tested(home: Path, written: list[Path], *, offline: bool) -> int:
 def _tried(box: Box, home: Path) -> int:
     problems = []
     for tried in try_sources(box, home):
-        print(f"{tried.source}: {tried.problem or _('answers, and lets us in')}")
+        print(f"{tried.source}: {told(tried.problem) if tried.problem else _('answers, and lets us in')}")
         problems += [tried] if tried.problem else []
     if any(tried.permanent for tried in problems):
         return exits.BAD_CONFIGURATION

@@ -1,6 +1,6 @@
 """What the system and libraries say of a failure (``words.library_words``), so that it can be translated too.
 
-Of the system (strerror(3)) what files, disks and networks have; then SQLite, expat, and Python's JSON and TOML readers.
+Of the system (strerror(3)) what files, disks and networks have; then SQLite, OpenSSL, expat, and Python's JSON and TOML readers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ LIBRARY_WORDS = (
 
     "attempt to write a readonly database", "database disk image is malformed", "database is locked",
     "database or disk is full", "disk I/O error", "file is not a database", "unable to open database file",
+
+    "CA signature digest algorithm too weak", "EE certificate key too weak", "certificate has expired",
+    "certificate is not yet valid", "invalid CA certificate", "self-signed certificate",
+    "self-signed certificate in certificate chain", "unable to get issuer certificate",
+    "unable to get local issuer certificate", "unable to verify the first certificate", "unsuitable certificate purpose",
 
     "XML declaration not well-formed", "XML or text declaration not at start of entity", "duplicate attribute",
     "encoding specified in XML declaration is incorrect", "junk after document element", "mismatched tag",

@@ -11,16 +11,17 @@ from crmservice.errors import CrmServiceError
 from crmservice.microsoft.tokens import mail_token
 from crmservice.sources import Probing, open_sources
 from crmservice.tls import Timeouts
+from crmservice.words import Words
 
 WAITS = Timeouts(connect=10, read=15, session=30)
 """Shorter than in service: a person waits."""
 
 
 class Tried(NamedTuple):
-    """How a source answered; ``problem`` is empty where it did."""
+    """How a source answered; ``problem`` is None where it did."""
 
     source: str
-    problem: str = ""
+    problem: Words | None = None
     permanent: bool = False
 
 
@@ -29,7 +30,7 @@ def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tr
     try:
         sources = open_sources(box, timeouts, mail_token(box, home))
     except CrmServiceError as error:
-        yield Tried("TLS", str(error), error.permanent)
+        yield Tried("TLS", error.words, error.permanent)
         return
     for source in sources:
         try:
@@ -37,6 +38,6 @@ def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tr
                 source.probe()
             yield Tried(source.name)
         except CrmServiceError as error:
-            yield Tried(source.name, str(error), error.permanent)
+            yield Tried(source.name, error.words, error.permanent)
         finally:
             source.close()

@@ -8,17 +8,19 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from crmservice.cli.words import _
+from crmservice.cli.speaking import complain
+from crmservice.cli.words import _, told
+from crmservice.words import Words
 
 PLAIN_EVERY_S = 5.0
 
 
-def say(verbose: bool) -> Callable[[str, bool], None]:
+def say(verbose: bool) -> Callable[[Words, bool], None]:
     """A function that tells an operator something: faults always, the rest with ``--verbose``."""
 
-    def tell(text: str, fault: bool) -> None:
+    def tell(words: Words, fault: bool) -> None:
         if fault or verbose:
-            print(f"crmservice: {text}", file=sys.stderr)
+            complain(told(words))
 
     return tell
 

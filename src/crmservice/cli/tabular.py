@@ -14,7 +14,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from crmservice.errors import BadConfiguration
-from crmservice.words import library_words
+from crmservice.words import library_words, system_words
 
 LISTS = frozenset({"emails", "aliases", "team", "solvers", "accounts", "contacts", "participants"})
 TRUE, FALSE = frozenset({"true", "yes", "1", "ano"}), frozenset({"false", "no", "0", "ne"})
@@ -35,7 +35,7 @@ def read_tables(file: Path, table: str = "") -> Tables:
     except FileNotFoundError:
         raise BadConfiguration("{file} does not exist", file=file) from None
     except (OSError, UnicodeDecodeError) as fault:
-        why = library_words((fault.strerror if isinstance(fault, OSError) else None) or str(fault))
+        why = system_words(fault) if isinstance(fault, OSError) else library_words(str(fault))
         raise BadConfiguration("{file} can't be read: {why}", file=file, why=why) from None
 
 

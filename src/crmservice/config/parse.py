@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from crmservice.config.values import Endpoint, Secret, Security
 from crmservice.errors import BadValue
-from crmservice.words import Words, joined, library_words
+from crmservice.words import Words, joined, system_words
 
 MAX_SECRET_BYTES = 64 * 1024
 
@@ -231,7 +231,7 @@ def _secret_file(name: str, home: Path, environ: Mapping[str, str]) -> str:
         with paths[0].open("rb") as stream:
             value = stream.read(MAX_SECRET_BYTES).decode("utf-8-sig")
     except OSError as error:
-        why = library_words(error.strerror or "")
+        why = system_words(error)
         raise BadValue("the file {name!r} can't be read: {why}", name=name, why=why) from None
     except UnicodeDecodeError:
         raise BadValue("the file {name!r} is not UTF-8", name=name) from None

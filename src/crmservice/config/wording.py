@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crmservice.config.parse import nearest
-from crmservice.words import Words, library_words
+from crmservice.words import Words, system_words
 
 MISSING = Words("is missing")
 AT_THIS_LINE = Words("mend it at this line")
@@ -16,7 +16,7 @@ SEE_DOCUMENTATION = Words("see docs/configuration.md")
 
 def unreadable(error: OSError) -> Words:
     """A file or folder that the system refuses."""
-    return Words("can't be read: {why}", why=library_words(error.strerror or ""))
+    return Words("can't be read: {why}", why=system_words(error))
 
 
 def unknown_key(key: str, known: Iterable[str]) -> tuple[Words, Words]:

@@ -21,10 +21,11 @@ from crmservice.service.importing import ImportFolder
 from crmservice.service.limits import limit_memory
 from crmservice.service.log import ServiceLog
 from crmservice.sources import Source, open_sources
+from crmservice.words import Words, joined
 
 DONE, FAILED, TRY_LATER, BAD_CONFIGURATION = 0, 1, 75, 78
 
-Say = Callable[[str, bool], None]
+Say = Callable[[Words, bool], None]
 """Tells an operator something; True for a fault."""
 
 Progress = Callable[[int, int], None]
@@ -134,8 +135,9 @@ class Cycle:
         )
 
     def _fault(self, box: Box, fault: CrmServiceError) -> int:
-        self.say(f"{box.name}: {fault}", True)
-        self.log.error(f"{box.name}: {fault}")  # noqa: G004 (our own log, one line a fault)
+        words = joined(": ", (box.name, fault.words))
+        self.say(words, True)
+        self.log.error(str(words))
         return TRY_LATER
 
 
@@ -149,10 +151,10 @@ def _begin(home: Path, *, died: bool, say: Say) -> Cycle:
     found = wiring.configured(home)
     log = ServiceLog(home, found.settings.zone, wiring.now, found.settings.log)
     for fault in found.faults:
-        say(str(fault), True)
+        say(fault.words, True)
         log.error(str(fault))
     for warning in found.warnings:
-        say(str(warning), False)
+        say(warning.words, False)
     if not found.boxes and not found.faults:
         raise BadConfiguration("{home} holds no technology box: make one with 'crmservice init'", home=home)
     limit_memory()

@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 
 from crmservice.errors import BadConfiguration
 from crmservice.sources import BATCH, Fetched, Known, header_of
+from crmservice.words import Words, joined, system_words
 
 
 class ImportFolder:
@@ -25,7 +26,7 @@ class ImportFolder:
         if not folder.is_dir():
             raise BadConfiguration("{folder} is no folder: name the one that holds the .eml files", folder=folder)
         self.folder = folder
-        self.faults: list[str] = []
+        self.faults: list[Words] = []
         self._names = sorted(self._found())
         self._next = 0
 
@@ -59,19 +60,19 @@ class ImportFolder:
         path = self.folder / name
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # opening a FIFO would wait for ever
-                self._fault(name, "is no regular file")
+                self._fault(name, Words("is no regular file"))
                 return None
             with path.open("rb", buffering=0) as file:
                 size = os.fstat(file.fileno()).st_size
                 # No more than there is: a read takes the memory that it is allowed, not what it finds.
                 data = file.read(min(size, limit_bytes) + 1)
         except OSError as fault:
-            self._fault(name, fault.strerror or str(fault))
+            self._fault(name, system_words(fault))
             return None
         if len(data) > limit_bytes:
             return Fetched(_id_of(name), header_of(data), oversize=True, size=size)
         if len(data) != size:
-            self._fault(name, "changes while it is read")
+            self._fault(name, Words("changes while it is read"))
             return None
         return Fetched(_id_of(name), data, size=len(data))
 
@@ -84,10 +85,10 @@ class ImportFolder:
 
     def _closed(self, fault: OSError) -> None:
         """A folder that can't be read may hold mail: it is named as a file would be."""
-        self._fault(os.path.relpath(fault.filename, self.folder), fault.strerror or str(fault))
+        self._fault(os.path.relpath(fault.filename, self.folder), system_words(fault))
 
-    def _fault(self, name: str, why: str) -> None:
-        self.faults.append(f"{_id_of(name)}: {why}")
+    def _fault(self, name: str, why: Words) -> None:
+        self.faults.append(joined(": ", (_id_of(name), why)))
 
 
 def _id_of(name: str) -> str:

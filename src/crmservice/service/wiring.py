@@ -19,7 +19,7 @@ from crmservice.pipeline.gateway import CrmGateway
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
 from crmservice.service.explaining import Explainer
-from crmservice.words import Words, joined, library_words
+from crmservice.words import Words, joined, library_words, system_words
 
 if TYPE_CHECKING:
     from crmservice.backup import RawMail
@@ -158,7 +158,7 @@ def _from_file(records: Path) -> CrmGateway:
 
 
 def _why(fault: OSError | ValueError) -> Words:
-    return library_words((fault.strerror if isinstance(fault, OSError) else None) or str(fault))
+    return system_words(fault) if isinstance(fault, OSError) else library_words(str(fault))
 
 
 def _from_tables(tables: dict[str, Any]) -> CrmGateway:

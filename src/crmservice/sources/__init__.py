@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from crmservice.errors import CrmServiceError
 from crmservice.microsoft.tokens import Token
 from crmservice.tls import Timeouts, tls_context
+from crmservice.words import Words, system_words
 
 if TYPE_CHECKING:
-    from crmservice.config import Box
+    from crmservice.config import Box, Endpoint, Login
 
 BATCH = 50
 """Messages a round: what a lost QUIT brings back (POP3 deletes at QUIT alone, RFC 1939 section 6)."""
@@ -32,9 +33,14 @@ Known = Callable[[str], bool]
 class SourceError(CrmServiceError):
     """A source could not be read; the text says which, why, and what to do. It never holds a secret."""
 
-    def __init__(self, message: str, *, permanent: bool = False) -> None:
-        super().__init__(message)
-        self.permanent = permanent
+    permanent = False
+
+
+SIGNING_IN = Words("signing in")
+DELETING = Words("deleting")
+LISTING = Words("listing")
+CHECK_SERVER = Words("check the port, and the server's log")
+TRIED_AGAIN = Words("it is tried again")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Source(Protocol):
 
     name: str
     remote: bool
-    faults: list[str]
+    faults: list[Words]
 
     def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
         """Up to ``batch`` messages not offered yet and not known, in the source's order.
@@ -132,12 +138,43 @@ def quotable(said: str, secrets: Iterable[str]) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in said)[:200]
 
 
-def oauth_advice(right: str) -> str:
+def says(said: str, advice: Words) -> Words:
+    """What a server says, made ``quotable`` before, and what to do about it."""
+    return Words("it says {said!r}; {advice}", said=said, advice=advice)
+
+
+def oauth_advice(right: str) -> Words:
     """What to look at where Exchange Online refuses a token: its own words never say (CALENDAR A9)."""
-    return (
-        f"; check {right}, Add-MailboxPermission, and that New-ServicePrincipal was given the object id of the"
-        " enterprise application"
+    return Words(
+        "check {right}, Add-MailboxPermission, and that New-ServicePrincipal was given the object id of the enterprise"
+        " application",
+        right=right,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """What a fault says of the mailbox that it is about."""
+
+    protocol: str
+    endpoint: Endpoint
+    login: Login
+
+    def fault(self, doing: Words, why: Words, *, permanent: bool = False) -> SourceError:
+        """What went wrong while something was done with it."""
+        return SourceError(
+            "{protocol}, {doing} ({login} at {server}): {why}",
+            permanent=permanent,
+            protocol=self.protocol,
+            doing=doing,
+            login=self.login.name,
+            server=f"{self.endpoint.host}:{self.endpoint.port}",
+            why=why,
+        )
+
+    def no_token(self) -> SourceError:
+        """It needs an OAuth2 token, and nobody can give one."""
+        return self.fault(SIGNING_IN, Words("no token can be had; check Config/MicrosoftOAuth.json"), permanent=True)
 
 
 def open_sources(box: Box, timeouts: Timeouts | None = None, token: Token | None = None) -> tuple[Source, ...]:
@@ -165,6 +202,11 @@ def _context(box: Box) -> ssl.SSLContext:
     try:
         return tls_context(box.tls_ca_file)
     except OSError as error:
-        why = "it holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror
-        message = f"tlsCaFile {box.tls_ca_file} can't be used: {why}; name a PEM file with the CA's certificate"
-        raise SourceError(message, permanent=True) from None
+        no_pem = isinstance(error, ssl.SSLError)
+        why = Words("it holds no certificate in PEM form") if no_pem else system_words(error)
+        raise SourceError(
+            "tlsCaFile {file} can't be used: {why}; name a PEM file with the CA's certificate",
+            permanent=True,
+            file=box.tls_ca_file,
+            why=why,
+        ) from None

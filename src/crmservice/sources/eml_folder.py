@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crmservice.sources import BATCH, MAX_HEADER_BYTES, Fetched, Known, SourceError, header_of
+from crmservice.words import Words, joined, system_words
 
 LOOK_AGAIN_SECONDS = 0.2
 # Neither a link nor a FIFO can hold the service up or lead it elsewhere; Windows has neither flag.
@@ -37,7 +38,7 @@ class EmlFolder:
 
     def __init__(self, folder: Path, sleep: Callable[[float], object] = time.sleep) -> None:
         self.folder = folder
-        self.faults: list[str] = []
+        self.faults: list[Words] = []
         self._sleep = sleep
         self._queue: list[tuple[str, _Look]] = []
         self._offered: set[str] = set()
@@ -73,8 +74,11 @@ class EmlFolder:
         """Look whether the folder can be read and written in. Raises SourceError."""
         self._files()
         if not os.access(self.folder, os.W_OK | os.X_OK):
-            message = f"the service may not delete in the import folder {self.folder}; give it write access"
-            raise SourceError(message, permanent=True)
+            raise SourceError(
+                "the service may not delete in the import folder {folder}; give it write access",
+                permanent=True,
+                folder=self.folder,
+            )
 
     def present(self) -> Collection[str]:
         """The names of the files that lie in the folder. Raises SourceError."""
@@ -91,7 +95,7 @@ class EmlFolder:
         second = self._files()
         for name in second:
             if first.get(name, second[name]) != second[name]:
-                self._fault(name, "is still being written; it is read in the next cycle")
+                self._fault(name, Words("is still being written; it is read in the next cycle"))
         return [(name, look) for name, look in sorted(second.items()) if first.get(name) == look]
 
     def _files(self) -> dict[str, _Look]:
@@ -99,8 +103,12 @@ class EmlFolder:
             with os.scandir(self.folder) as entries:
                 found = [entry for entry in entries if entry.name.lower().endswith(".eml")]
         except OSError as error:
-            message = f"the import folder {self.folder} can't be read ({error.strerror}); make it, or correct emlDir"
-            raise SourceError(message, permanent=True) from None
+            raise SourceError(
+                "the import folder {folder} can't be read ({why}); make it, or correct emlDir",
+                permanent=True,
+                folder=self.folder,
+                why=system_words(error),
+            ) from None
         files = {}
         for entry in found:
             look = self._status(entry.name)
@@ -114,10 +122,10 @@ class EmlFolder:
         except OSError:
             return None  # gone since it was listed
         if not stat.S_ISREG(status.st_mode):
-            self._fault(name, "is no regular file and is left alone")
+            self._fault(name, Words("is no regular file and is left alone"))
             return None
         if status.st_size == 0:
-            self._fault(name, "is empty and is left alone")
+            self._fault(name, Words("is empty and is left alone"))
             return None
         return _look(status)
 
@@ -127,7 +135,8 @@ class EmlFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._fault(name, f"can't be read ({error.strerror}); check its owner and mode")
+            why = system_words(error)
+            self._fault(name, Words("can't be read ({why}); check its owner and mode", why=why))
             return None
         with os.fdopen(descriptor, "rb") as stream:
             if _look(os.fstat(stream.fileno())) != look:
@@ -142,12 +151,13 @@ class EmlFolder:
         name, look = self._read.get(source_id, ("", None))
         try:
             if look is None or not self._unlinked(name, look):
-                self._fault(source_id, "has changed since it was read and is left alone")
+                self._fault(source_id, Words("has changed since it was read and is left alone"))
                 return False
         except FileNotFoundError:
             return True
         except OSError as error:
-            self._fault(source_id, f"can't be deleted ({error.strerror}); the service needs to write in the folder")
+            why = system_words(error)
+            self._fault(source_id, Words("can't be deleted ({why}); the service needs to write in the folder", why=why))
             return False
         return True
 
@@ -164,8 +174,8 @@ class EmlFolder:
         finally:
             os.close(folder)
 
-    def _fault(self, name: str, message: str) -> None:
-        self.faults.append(f"{_id_of(name)}: {message}")
+    def _fault(self, name: str, message: Words) -> None:
+        self.faults.append(joined(": ", (_id_of(name), message)))
 
 
 def _remove_same(path: Path, look: _Look, folder: int | None) -> bool:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from crmservice.errors import TryLater
 from crmservice.store import bulk, database, locks
-from crmservice.words import Words, library_words
+from crmservice.words import Words, system_words
 
 EXPIRY_S = 30
 """A lease on PostgreSQL that nobody renewed for so long is free."""
@@ -100,7 +100,7 @@ def _take_file(box: str) -> Lease:
     try:
         descriptor = locks.take(path)
     except OSError as fault:
-        why = library_words(fault.strerror or "")
+        why = system_words(fault)
         raise database.DatabaseUnavailable("{path} can't be locked: {why}", path=path, why=why) from fault
     if descriptor is None:
         raise _held(box, _read_holder(path))

@@ -16,9 +16,25 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
 from crmservice.microsoft.tokens import Token
-from crmservice.sources import BATCH, Fetched, Known, SourceError, header_of, oauth_advice, quotable
-from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, woken
+from crmservice.sources import (
+    BATCH,
+    CHECK_SERVER,
+    DELETING,
+    LISTING,
+    SIGNING_IN,
+    TRIED_AGAIN,
+    Fetched,
+    Known,
+    Mailbox,
+    SourceError,
+    header_of,
+    oauth_advice,
+    quotable,
+    says,
+)
+from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, breach_under, woken
 from crmservice.tls import Timeouts, explain
+from crmservice.words import Words, joined
 
 WINDOW = 500
 """Messages whose UIDs are asked for at once: the answer stays a short line however full the mailbox is."""
@@ -48,7 +64,8 @@ class ImapSource:
         folder: str = "INBOX",
     ) -> None:
         self.endpoint, self.login, self.folder = endpoint, login, folder
-        self.faults: list[str] = []
+        self._mailbox = Mailbox("IMAP", endpoint, login)
+        self.faults: list[Words] = []
         self._context, self._timeouts, self._token = context, timeouts, token
         self._client: BoundedClient | None = None
         self._validity = 0
@@ -75,10 +92,10 @@ class ImapSource:
                 found = self._read(group, limit_bytes)
             except _TROUBLE as error:
                 broken += 1
-                trouble = self._trouble("reading", error)
+                trouble = self._trouble(Words("reading"), error)
                 if trouble.permanent or broken >= MAX_BROKEN:
                     raise trouble from None
-                self.faults.append(str(trouble))
+                self.faults.append(trouble.words)
                 continue
             given += len(found)
             yield from found
@@ -96,7 +113,7 @@ class ImapSource:
             self._delete(client, uids)
             left = set(self._search(client, ["UID", ",".join(map(str, uids))]))
         except _TROUBLE as error:
-            raise self._trouble("deleting", error) from None
+            raise self._trouble(DELETING, error) from None
         return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
 
     def wait(self, seconds: float, wake: int | None = None) -> bool:
@@ -118,7 +135,7 @@ class ImapSource:
                 client.bounded.hear_of_mail(left, wake)
                 client.idle_done()
         except _TROUBLE as error:
-            raise self._trouble("waiting for mail", error) from None
+            raise self._trouble(Words("waiting for mail"), error) from None
         return True
 
     def present(self) -> Collection[str]:
@@ -131,7 +148,7 @@ class ImapSource:
                 found.update(map(self._id, uids))
             return found
         except _TROUBLE as error:
-            raise self._trouble("listing", error) from None
+            raise self._trouble(LISTING, error) from None
         finally:
             self.close()
 
@@ -219,7 +236,8 @@ class ImapSource:
             return None  # deleted by somebody else meanwhile
         data = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
         if not isinstance(data, bytes):
-            self.faults.append(f"message {self._id(uid)}: the server gave no text of it; it is left there")
+            words = Words("message {message}: the server gave no text of it; it is left there", message=self._id(uid))
+            self.faults.append(words)
             return None
         size = max(len(data), self._sizes.get(uid, 0))
         if len(data) > limit:
@@ -241,10 +259,12 @@ class ImapSource:
         others = set(self._search(client, ["DELETED"])) - set(uids)
         client.add_flags(uids, [b"\\Deleted"], silent=True)
         if others:
-            self.faults.append(
-                f"the server knows no UIDPLUS and {len(others)} other messages are marked as deleted: ours are marked"
-                " and stay until those are gone; expunge them, or let nobody else use the mailbox"
+            words = Words(
+                "the server knows no UIDPLUS and other messages are marked as deleted ({count}): ours are marked and stay"
+                " until those are gone; expunge them, or let nobody else use the mailbox",
+                count=len(others),
             )
+            self.faults.append(words)
             return
         client.bounded.allowance = SLACK_BYTES
         client.expunge()
@@ -254,7 +274,10 @@ class ImapSource:
         validity, _, uid = source_id.partition(":")
         if validity == str(self._validity) and uid.isascii() and uid.isdigit():
             return int(uid)
-        self.faults.append(f"message {source_id}: the server numbers its messages anew (UIDVALIDITY); it is read again")
+        words = Words(
+            "message {message}: the server numbers its messages anew (UIDVALIDITY); it is read again", message=source_id
+        )
+        self.faults.append(words)
         return 0
 
     # The session
@@ -267,15 +290,16 @@ class ImapSource:
             self._client = client
             client.secure()
             self._sign_in(client)
+        except _TROUBLE as error:
+            raise self._trouble(SIGNING_IN, error) from None
         except CrmServiceError:
             self._drop()
             raise
-        except _TROUBLE as error:
-            raise self._trouble("signing in", error) from None
         try:
             self._select(client)
         except _TROUBLE as error:
-            raise self._trouble(f"opening the folder {self.folder!r} of", error) from None
+            opening = Words("opening the folder {folder!r}", folder=self.folder)
+            raise self._trouble(opening, error, of_folder=True) from None
         return client
 
     def _sign_in(self, client: BoundedClient) -> None:
@@ -288,15 +312,14 @@ class ImapSource:
         if client.has_capability("AUTH=PLAIN"):
             client.plain_login(self.login.name, password)
         elif client.has_capability("LOGINDISABLED"):
-            msg = "takes no password on this connection; use port 993"
-            raise SourceError(self._words("signing in", f"it {msg}"), permanent=True)
+            why = Words("it takes no password on this connection; use port 993")
+            raise self._mailbox.fault(SIGNING_IN, why, permanent=True)
         else:
             client.login(self.login.name, password)
 
     def _xoauth2(self, client: BoundedClient) -> None:
         if self._token is None:
-            msg = f"IMAP, signing in {self.login.name}: no token can be had; check Config/MicrosoftOAuth.json"
-            raise SourceError(msg, permanent=True)
+            raise self._mailbox.no_token()
         token = self._token()
         self._secrets = [token]
         # The second answer is empty: a server that explains its refusal must not get the token again (CALENDAR A9).
@@ -313,8 +336,7 @@ class ImapSource:
         answer = client.select_folder(self.folder)
         validity = answer.get(b"UIDVALIDITY")
         if not isinstance(validity, int) or validity <= 0:
-            msg = "the server names no UIDVALIDITY"
-            raise IMAPClientAbortError(msg)
+            raise Breach("the server names no UIDVALIDITY")
         if validity != self._validity:
             self._listed = 0
         self._validity = validity
@@ -341,28 +363,27 @@ class ImapSource:
     def _id(self, uid: int) -> str:
         return f"{self._validity}:{uid}"
 
-    def _trouble(self, doing: str, error: Exception) -> SourceError:
+    def _trouble(self, doing: Words, error: Exception, *, of_folder: bool = False) -> SourceError:
         """What went wrong, without secrets; the session is gone."""
         self._drop()
-        if isinstance(error, LoginError):
-            said = self._clean(error)
-            advice = "; it is tried again" if _passing(said) else self._advice()
-            return SourceError(self._words(doing, f"it says {said!r}{advice}"), permanent=not _passing(said))
         if isinstance(error, OSError):
-            return SourceError(self._words(doing, explain(error)))
-        said = f"it says {self._clean(error)!r}"
-        if doing.startswith("opening") and not isinstance(error, IMAPClientAbortError) and not _passing(said):
-            said += "; check imapFolder, and that the login may read and delete in it"
-            return SourceError(self._words(doing, said), permanent=True)
-        return SourceError(self._words(doing, f"{said}; check the port, and the server's log"))
+            return self._mailbox.fault(doing, explain(error))
+        if breach := breach_under(error):
+            return self._mailbox.fault(doing, joined("; ", (breach.words, CHECK_SERVER)))
+        said = self._clean(error)
+        advice = self._advice(error, of_folder=of_folder)
+        if advice is None or _passing(said):
+            return self._mailbox.fault(doing, says(said, CHECK_SERVER if advice is None else TRIED_AGAIN))
+        return self._mailbox.fault(doing, says(said, advice), permanent=True)
 
-    def _words(self, doing: str, why: str) -> str:
-        return f"IMAP, {doing} {self.login.name} at {self.endpoint.host}:{self.endpoint.port}: {why}"
-
-    def _advice(self) -> str:
-        if self.login.oauth:
-            return oauth_advice("IMAP.AccessAsApp")
-        return "; check imapName and imapPassword"
+    def _advice(self, error: Exception, *, of_folder: bool) -> Words | None:
+        """What to correct where the server refuses the login or the folder; None where something else is wrong."""
+        if isinstance(error, LoginError):
+            login = Words("check imapName and imapPassword")
+            return oauth_advice("IMAP.AccessAsApp") if self.login.oauth else login
+        if of_folder and not isinstance(error, IMAPClientAbortError):
+            return Words("check imapFolder, and that the login may read and delete in it")
+        return None
 
     def _clean(self, error: Exception) -> str:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""

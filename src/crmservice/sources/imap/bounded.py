@@ -11,9 +11,9 @@ import time
 from io import BufferedReader
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import IMAPClientAbortError
 
 from crmservice.config import Endpoint
+from crmservice.errors import CrmServiceError
 from crmservice.tls import Patience, Timeouts, connect
 
 SLACK_BYTES = 1024 * 1024
@@ -24,6 +24,17 @@ MAX_LINE_BYTES = 1024 * 1024
 # The library logs what a server says, which may be a password; faults reach people through SourceError.
 logging.getLogger("imapclient").addHandler(logging.NullHandler())
 logging.getLogger("imapclient").propagate = False
+
+
+class Breach(CrmServiceError, imaplib.IMAP4.abort):
+    """The server did what it must not. The libraries may wrap it in an error of their own: see ``breach_under``."""
+
+
+def breach_under(error: BaseException | None) -> Breach | None:
+    """The breach that an error of the libraries stands for, if any."""
+    while error is not None and not isinstance(error, Breach):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 class Bounded(imaplib.IMAP4):
@@ -66,8 +77,7 @@ class Bounded(imaplib.IMAP4):
                 break
             line += self._stream.read(ready.find(b"\n") + 1 or len(ready))
             if len(line) > MAX_LINE_BYTES:
-                msg = "the server sent an endless line"
-                raise self.abort(msg)
+                raise Breach("the server sent an endless line")
         self._patience.heard(len(line))
         self._spend(len(line))
         return bytes(line)
@@ -100,8 +110,7 @@ class Bounded(imaplib.IMAP4):
                 return
             here = self._peek() if ready else None
             if here == b"":
-                msg = "the server ended the connection"
-                raise self.abort(msg)
+                raise Breach("the server ended the connection")
             if ready and here is None:
                 time.sleep(min(left, 0.05))  # the rest of the record is on its way
 
@@ -111,16 +120,14 @@ class Bounded(imaplib.IMAP4):
             ready = self._stream.peek(1)
         if not ready:
             if at_end is None:
-                msg = "the connection ended within an answer"
-                raise self.abort(msg)
+                raise Breach("the connection ended within an answer")
             return at_end
         return ready
 
     def _spend(self, size: int) -> None:
         self.allowance -= size
         if self.allowance < 0:
-            msg = "the server sent more than was asked for"
-            raise self.abort(msg)
+            raise Breach("the server sent more than was asked for")
 
 
 def woken(wake: int | None, seconds: float = 0) -> bool:
@@ -137,8 +144,7 @@ class _AfterStartTls:
     def wrap_socket(self, sock: socket.socket, server_hostname: str) -> ssl.SSLSocket:
         """Like SSLContext.wrap_socket."""
         if self._imap.leftover():
-            msg = "the server sent text between STARTTLS and TLS"
-            raise self._imap.abort(msg)
+            raise Breach("the server sent text between STARTTLS and TLS")
         return self._context.wrap_socket(sock, server_hostname=server_hostname)
 
 
@@ -166,7 +172,6 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # the library ships no t
         """STARTTLS (RFC 9051 section 6.2.1), and nothing but STARTTLS."""
         # Asking for a login first makes no sense where the server says that we are in already (CVE-2021-39272).
         if self.bounded.state != "NONAUTH":
-            msg = "the server let us in without asking who we are"
-            raise IMAPClientAbortError(msg)
+            raise Breach("the server let us in without asking who we are")
         if self._endpoint.security == "starttls":
             self.starttls(_AfterStartTls(self.bounded, self._context))

@@ -16,9 +16,25 @@ from collections.abc import Collection, Iterator, Sequence
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
 from crmservice.microsoft.tokens import Token
-from crmservice.sources import BATCH, Fetched, Known, SourceError, header_of, oauth_advice, quotable
-from crmservice.sources.pop3.wire import ProtocolError, Refused, TooLarge, Wire
+from crmservice.sources import (
+    BATCH,
+    CHECK_SERVER,
+    DELETING,
+    LISTING,
+    SIGNING_IN,
+    TRIED_AGAIN,
+    Fetched,
+    Known,
+    Mailbox,
+    SourceError,
+    header_of,
+    oauth_advice,
+    quotable,
+    says,
+)
+from crmservice.sources.pop3.wire import NoReply, ProtocolError, Refused, TooLarge, Wire
 from crmservice.tls import Timeouts, connect, explain
+from crmservice.words import Words, joined
 
 MAX_LIST_BYTES = 32 * 1024 * 1024
 """A UIDL answer: some 400,000 messages."""
@@ -41,7 +57,8 @@ class Pop3Source:
         self, endpoint: Endpoint, login: Login, context: ssl.SSLContext, timeouts: Timeouts, token: Token | None = None
     ) -> None:
         self.endpoint, self.login = endpoint, login
-        self.faults: list[str] = []
+        self._mailbox = Mailbox("POP3", endpoint, login)
+        self.faults: list[Words] = []
         self._context, self._timeouts, self._token = context, timeouts, token
         self._wire: Wire | None = None
         self._numbers: dict[str, int] = {}  # source id -> number in this session
@@ -69,7 +86,7 @@ class Pop3Source:
             marked = [source_id for source_id in source_ids if self._mark(source_id)]
             self._command(b"QUIT")
         except (Refused, ProtocolError, OSError) as error:
-            raise self._trouble("deleting", error) from None
+            raise self._trouble(DELETING, error) from None
         finally:
             self._drop()
         return marked
@@ -90,7 +107,7 @@ class Pop3Source:
             self._session()
             return set(self._numbers)
         except (Refused, ProtocolError, OSError) as error:
-            raise self._trouble("listing", error) from None
+            raise self._trouble(LISTING, error) from None
         finally:
             self.close()
 
@@ -108,10 +125,10 @@ class Pop3Source:
                 found = self._read(number, uid, limit_bytes)
             except (ProtocolError, OSError) as error:
                 broken += 1
-                trouble = self._trouble(f"reading message {uid or number} of", error)
+                trouble = self._trouble(Words("reading message {message}", message=uid or number), error)
                 if broken == MAX_BROKEN:
                     raise trouble from None
-                self.faults.append(str(trouble))
+                self.faults.append(trouble.words)
                 continue
             if found is not None and (uid or found.source_id not in self._offered) and not known(found.source_id):
                 self._offered.add(found.source_id)
@@ -122,7 +139,7 @@ class Pop3Source:
         try:
             self._session()
         except (Refused, ProtocolError, OSError) as error:
-            raise self._trouble("listing", error) from None
+            raise self._trouble(LISTING, error) from None
         return self._waiting.pop(0) if self._waiting else (0, "")
 
     def _read(self, number: int, uid: str, limit: int) -> Fetched | None:
@@ -131,7 +148,9 @@ class Pop3Source:
             self._command(b"RETR %d" % number)
             data = self._open().body(limit)
         except Refused as error:
-            self.faults.append(f"message {uid or number}: the server will not give it ({self._clean(str(error))})")
+            said = self._clean(str(error))
+            words = Words("message {message}: the server will not give it ({said})", message=uid or number, said=said)
+            self.faults.append(words)
             return None
         except TooLarge as error:
             self._drop()  # the rest would be read as answers
@@ -139,8 +158,7 @@ class Pop3Source:
             found = uid or f"sha256:{hashlib.sha256(head).hexdigest()}"
             return Fetched(found, head, oversize=True, size=len(error.head))
         if self._open().pending:
-            msg = "sent more than the message, which is left there"
-            raise ProtocolError(msg)
+            raise ProtocolError("it sent more than the message, which is left there")
         source_id = uid or self._checksum_id(data)
         self._numbers[source_id] = number
         return Fetched(source_id, data, size=len(data))
@@ -157,12 +175,15 @@ class Pop3Source:
     def _mark(self, source_id: str) -> bool:
         number = self._numbers.get(source_id)
         if number is None:
-            self.faults.append(f"message {source_id}: it is not in the mailbox under this id any more")
+            words = Words("message {message}: it is not in the mailbox under this id any more", message=source_id)
+            self.faults.append(words)
             return False
         try:
             self._command(b"DELE %d" % number)
         except Refused as error:
-            self.faults.append(f"message {source_id}: the server will not delete it ({self._clean(str(error))})")
+            said = self._clean(str(error))
+            words = Words("message {message}: the server will not delete it ({said})", message=source_id, said=said)
+            self.faults.append(words)
             return False
         return True
 
@@ -179,11 +200,11 @@ class Pop3Source:
         try:
             self._connect()
             self._sign_in()
+        except (Refused, ProtocolError, OSError, ValueError) as error:
+            raise self._trouble(SIGNING_IN, error) from None
         except CrmServiceError:
             self._drop()
             raise
-        except (Refused, ProtocolError, OSError, ValueError) as error:
-            raise self._trouble("signing in", error) from None
         self._list()
 
     def _connect(self) -> None:
@@ -195,15 +216,16 @@ class Pop3Source:
             try:
                 self._command(b"STLS")
             except Refused:
-                msg = "does not offer STLS, and no password goes over a line that can be read; try port 995"
-                raise ProtocolError(msg) from None
+                raise ProtocolError(
+                    "it does not offer STLS, and no password goes over a line that can be read; try port 995",
+                    permanent=True,
+                ) from None
             wire.start_tls(self._context, self.endpoint.host)
 
     def _sign_in(self) -> None:
         wire = self._open()
         if wire.pending:
-            msg = "spoke out of turn"
-            raise ProtocolError(msg)
+            raise ProtocolError("it spoke out of turn")
         if self.login.oauth:
             self._xoauth2(wire)
             return
@@ -215,15 +237,13 @@ class Pop3Source:
     def _xoauth2(self, wire: Wire) -> None:
         """SASL XOAUTH2 in two lines: Exchange refuses the one-line form (CALENDAR A9)."""
         if self._token is None:
-            msg = f"POP3, signing in {self.login.name}: no token can be had; check Config/MicrosoftOAuth.json"
-            raise SourceError(msg, permanent=True)
+            raise self._mailbox.no_token()
         token = self._token()
         answer = base64.b64encode(f"user={self.login.name}\1auth=Bearer {token}\1\1".encode())
         self._secrets = [token, answer.decode()]
         wire.send(b"AUTH XOAUTH2")
         if wire.challenge().startswith(b"+OK"):
-            msg = "let us in without asking who we are"
-            raise ProtocolError(msg)
+            raise ProtocolError("it let us in without asking who we are")
         wire.send(answer)
         try:
             if not wire.challenge().startswith(b"+OK"):
@@ -254,8 +274,7 @@ class Pop3Source:
         try:
             answer = self._open().body(MAX_LIST_BYTES)
         except TooLarge:
-            msg = f"sent an endless answer to {command.decode()}"
-            raise ProtocolError(msg) from None
+            raise ProtocolError("it sent an endless answer to {command}", command=command.decode()) from None
         return [line.strip() for line in answer.split(b"\n") if line.strip()]
 
     def _command(self, line: bytes) -> bytes:
@@ -270,26 +289,25 @@ class Pop3Source:
         if wire is not None:
             wire.sock.close()
 
-    def _trouble(self, doing: str, error: Exception) -> SourceError:
+    def _trouble(self, doing: Words, error: Exception) -> SourceError:
         """What went wrong, without secrets; the session is gone."""
         self._drop()
-        server = f"{self.endpoint.host}:{self.endpoint.port}"
         if isinstance(error, Refused):
-            permanent = doing.startswith("signing in") and not str(error).upper().startswith(_TEMPORARY)
-            why = f"it says {self._clean(str(error))!r}" + self._advice(permanent=permanent)
-        elif isinstance(error, OSError):  # before ValueError: a certificate's error is both
-            why, permanent = explain(error), False
-        else:
-            permanent = "STLS" in str(error)
-            why = f"it {self._clean(str(error))}" + ("" if permanent else "; check the port, and the server's log")
-        return SourceError(f"POP3, {doing} {self.login.name} at {server}: {why}", permanent=permanent)
+            permanent = doing == SIGNING_IN and not str(error).upper().startswith(_TEMPORARY)
+            why = says(self._clean(str(error)), self._advice() if permanent else TRIED_AGAIN)
+            return self._mailbox.fault(doing, why, permanent=permanent)
+        if isinstance(error, CrmServiceError):
+            why = error.words if error.permanent else joined("; ", (self._broken(error), CHECK_SERVER))
+            return self._mailbox.fault(doing, why, permanent=error.permanent)
+        return self._mailbox.fault(doing, explain(error))
 
-    def _advice(self, *, permanent: bool) -> str:
-        if not permanent:
-            return "; it is tried again"
-        if self.login.oauth:
-            return oauth_advice("POP.AccessAsApp")
-        return "; check pop3Name and pop3Password"
+    def _broken(self, error: CrmServiceError) -> Words:
+        if isinstance(error, NoReply):
+            return Words("it answered {said!r}", said=self._clean(error.said))
+        return error.words
+
+    def _advice(self) -> Words:
+        return oauth_advice("POP.AccessAsApp") if self.login.oauth else Words("check pop3Name and pop3Password")
 
     def _clean(self, text: str) -> str:
         """A server's text for people: no secret that it repeats, no more than a line."""

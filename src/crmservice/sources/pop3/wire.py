@@ -6,14 +6,25 @@ import re
 import socket
 import ssl
 
+from crmservice.errors import BadValue, CrmServiceError
 from crmservice.tls import Patience, Timeouts
 
 MAX_REPLY_BYTES = 8 * 1024
 """A status line; RFC 2449 section 4 allows 512."""
 
 
-class ProtocolError(Exception):
+class ProtocolError(CrmServiceError):
     """The server said what it must not; nothing it says afterwards can be trusted."""
+
+    permanent = False
+
+
+class NoReply(ProtocolError):
+    """It answered ``said``, which is neither ``+OK`` nor ``-ERR``."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__("it answered neither +OK nor -ERR")
+        self.said = said
 
 
 class TooLarge(Exception):
@@ -45,15 +56,13 @@ class Wire:
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
         """Go on over TLS. What came before its time is no answer of the server's (CVE-2021-33515)."""
         if self.pending:
-            msg = "sent text between STLS and TLS"
-            raise ProtocolError(msg)
+            raise ProtocolError("it sent text between STLS and TLS")
         self.sock = context.wrap_socket(self.sock, server_hostname=host)
 
     def send(self, line: bytes) -> None:
-        """Send a command. Raises ValueError if it holds the end of a line (TRUST B6)."""
+        """Send a command. Raises BadValue if it holds the end of a line (TRUST B6)."""
         if re.search(rb"[\r\n\0]", line):
-            msg = "a command holds a line end"
-            raise ValueError(msg)
+            raise BadValue("a command would hold a line end; check the login name")
         self.sock.sendall(line + b"\r\n")
 
     def reply(self) -> bytes:
@@ -63,8 +72,7 @@ class Wire:
             return line[3:].strip()
         if line.startswith(b"-ERR"):
             raise Refused(_text(line[4:]))
-        msg = f"answered {_text(line)!r}"
-        raise ProtocolError(msg)
+        raise NoReply(_text(line))
 
     def challenge(self) -> bytes:
         """The text behind ``+ `` (RFC 5034 section 4); ``+OK`` and ``-ERR`` as in ``reply``."""
@@ -72,8 +80,7 @@ class Wire:
         if line.startswith(b"-ERR"):
             raise Refused(_text(line[4:]))
         if not line.startswith(b"+"):
-            msg = f"answered {_text(line)!r}"
-            raise ProtocolError(msg)
+            raise NoReply(_text(line))
         return line
 
     def greeting(self) -> None:
@@ -104,8 +111,7 @@ class Wire:
     def _line(self) -> bytes:
         while (at := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MAX_REPLY_BYTES:
-                msg = "sent an endless line"
-                raise ProtocolError(msg)
+                raise ProtocolError("it sent an endless line")
             self._buffer += self._receive()
         line = bytes(self._buffer[: at + 1])
         del self._buffer[: at + 1]
