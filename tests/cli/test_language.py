@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import socket
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_every_command_has_help_with_an_example(shell: Shell) -> None:
     page = commands_doc.page()
     sections = page.split("\n## ")[2:]
     assert [section.partition("\n")[0] for section in sections] == list(COMMANDS)
-    assert [section for section in sections if "```\ncrmservice " not in section] == []
+    assert [section for section in sections if not re.search("```\n(sudo )?crmservice ", section)] == []
 
 
 def test_the_catalogue_finds_what_words_and_faults_say_and_refuses_what_is_no_literal(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_the_ledger_names_differences_in_czech_and_its_json_in_english(shell: Sh
     stranger.write_bytes(b"?")
     name = stranger.relative_to(shell.home).as_posix()
     said = shell.run("ledger", "--quick", CRMSERVICE_LANGUAGE="cs").stdout
-    assert f"ROZDÍL: {name}: soubor zálohy, který nepatří k žádné zprávě" in said
+    assert f"ROZDÍL: {name}: soubor zálohy, který nepatří žádné zprávě" in said
     account = json.loads(shell.run("ledger", "--quick", "--json", CRMSERVICE_LANGUAGE="cs").stdout)
     assert account["differences"] == [f"{name}: a file of the backup that no message has"]
 

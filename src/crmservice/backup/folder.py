@@ -61,7 +61,7 @@ class BackupFolder:
         try:
             return self._in_flight.left() if self._in_flight is not None else []
         except OSError as fault:
-            raise BackupFailed(f"what the last run left can't be read: {fault.strerror}") from fault
+            raise BackupFailed("what the last run left can't be read: {why}", why=system_words(fault)) from fault
 
     def settle(self, without_row: Sequence[str] = ()) -> None:
         """Every file of the batch has its row but these, which are removed. Raises BackupFailed."""
@@ -70,7 +70,7 @@ class BackupFolder:
             if self._in_flight is not None:
                 self._in_flight.end()
         except OSError as fault:
-            raise BackupFailed(f"what the last run left can't be removed: {fault.strerror}") from fault
+            raise BackupFailed("what the last run left can't be removed: {why}", why=system_words(fault)) from fault
 
     def read(self, path: str) -> bytes:
         """The bytes of a kept mail. Raises OSError when the file is gone."""
@@ -173,7 +173,7 @@ def _write(directory: Directory, named: Mapping[str, bytes]) -> None:
 
 
 def _refused(path: Path, fault: OSError) -> BackupFailed:
-    return BackupFailed(f"the backup {path} can't be written: {fault.strerror}")
+    return BackupFailed("the backup {path} can't be written: {why}", path=path, why=system_words(fault))
 
 
 def _kept(path: str, content: bytes) -> Kept:
