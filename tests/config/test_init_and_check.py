@@ -170,6 +170,6 @@ def test_trying_a_source_reads_and_deletes_nothing(tmp_path: Path) -> None:
         box = Box(
             "crm", "crm@firma.cz", pop3=Endpoint("127.0.0.1", port, "plain"), pop3_login=Login("crm", Secret("x"))
         )
-        assert [tried.problem for tried in try_sources(box, tmp_path)] == [""]
+        assert [tried.problem for tried in try_sources(box, tmp_path)] == [None]
     assert b"RETR" not in received
     assert b"DELE" not in received
