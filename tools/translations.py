@@ -56,10 +56,11 @@ def all_words() -> Catalog:
     from crmservice.cli.command import TYPER_WORDS
     from crmservice.cli.library_words import LIBRARY_WORDS
     from crmservice.cli.sentences import SENTENCES
+    from crmservice.cli.usage import TYPER_FAULTS
 
     found = words_of(PACKAGE / "cli")
     templates = [said.template for said in said_in(PACKAGE) if said.template is not None]
-    for text in [*templates, *TYPER_WORDS, *LIBRARY_WORDS, *SENTENCES.values(), *help_texts()]:
+    for text in [*templates, *TYPER_WORDS, *LIBRARY_WORDS, *TYPER_FAULTS.values(), *SENTENCES.values(), *help_texts()]:
         found.add(text)
     return found
 

@@ -44,6 +44,11 @@ def test_log_words_are_never_translated(shell: Shell) -> None:
         (["explain"], "chybí"),
         (["mend"], "Příkaz 'mend' neexistuje."),
         (["load", "x.json"], "x.json neexistuje"),
+        (["requeue", "x"], "ids: musí být celé číslo"),
+        (["ledger", "x"], "přebývá zde x"),
+        (["init", "--rules"], "volba --rules potřebuje hodnotu"),
+        (["ledger", "--json=1"], "volba --json nemá hodnotu"),
+        (["service", "mend"], "není žádná z možností 'install'"),
     ],
 )
 def test_faults_are_czech(shell: Shell, arguments: list[str], says: str) -> None:
@@ -134,8 +139,9 @@ def test_check_names_faults_of_files_in_czech(shell: Shell) -> None:
 
 def test_a_broken_settings_file_ends_in_czech(shell: Shell) -> None:
     (shell.home / "crmservice.toml").write_text('time_zone = "Europe/Pragu"\npublic_url = "x"\n')
-    done = shell.run("run", "--once", CRMSERVICE_LANGUAGE="cs")
+    done = shell.run("run", "--once", CRMSERVICE_LANGUAGE="cs", CRMSERVICE_WEB="x")
     assert done.returncode == 78
+    assert "prostředí: CRMSERVICE_WEB: 'x' není adresa:port" in done.stderr
     assert "'Europe/Pragu' není časové pásmo IANA; měli jste na mysli Europe/Prague?: viz docs" in done.stderr
     assert "public_url: není adresa http ani https: viz docs" in done.stderr
 

@@ -187,7 +187,7 @@ def _readable_files(home: Path, boxes: Iterable[Box]) -> Iterator[Finding]:
 
 def _of_fault(level: Level, fault: Fault) -> Finding:
     advice = told(fault.advice) if fault.advice else ""
-    return Finding(level, f"{fault.place} {fault.key}".rstrip(), told(fault.message), advice)
+    return Finding(level, f"{told(fault.place)} {fault.key}".rstrip(), told(fault.message), advice)
 
 
 def _of_try(box: Box, tried: Tried) -> Finding:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import typer
 from typer.exceptions import TyperException
 
 from crmservice.cli import exits
+from crmservice.cli.usage import usage
 from crmservice.cli.words import _, told
 from crmservice.errors import CrmServiceError
 from crmservice.service.supervise import Work, supervised
@@ -49,25 +49,3 @@ def in_child(work: Work) -> int:
 def complain(text: str) -> None:
     """Say what is wrong, on standard error."""
     print(f"crmservice: {text}", file=sys.stderr)
-
-
-def usage(wrong: Any) -> str:
-    """What is wrong with a command line, and where its help is."""
-    command = wrong.ctx.command_path if getattr(wrong, "ctx", None) else "crmservice"
-    return "\n".join([_wrong(wrong), _("Try: {command} --help").format(command=command)])
-
-
-def _wrong(wrong: Any) -> str:
-    """Typer has no translations of these."""
-    if isinstance(wrong, typer.BadParameter) and wrong.param is not None:
-        name = wrong.param.get_error_hint().replace("'", "")
-        why = wrong.message.removeprefix("Value error, ") or _("is missing")
-        return f"{name}: {why}"
-    if possible := getattr(wrong, "possibilities", None):
-        guess = _("did you mean {name}?").format(name=", ".join(sorted(possible)))
-        return f"{_no_option(wrong)}; {guess}"
-    return _no_option(wrong) if hasattr(wrong, "possibilities") else str(wrong.format_message())
-
-
-def _no_option(wrong: Any) -> str:
-    return _("there is no option {name}").format(name=wrong.option_name)

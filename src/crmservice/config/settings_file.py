@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import tzlocal
 
 from crmservice.config import parse
-from crmservice.config.values import Fault, Logging, Retention, Settings
+from crmservice.config.values import ENVIRONMENT, Fault, Logging, Retention, Settings
 from crmservice.config.wording import AT_THIS_LINE, CHECK_OWNER, SEE_DOCUMENTATION, unknown_key, unreadable
 from crmservice.errors import BadValue
 from crmservice.words import Words, library_words
@@ -199,7 +199,7 @@ def _take_keywords(reading: _Reading, table: Mapping[str, object]) -> None:
 
 def _take_environment(reading: _Reading, home: Path, environ: Mapping[str, str]) -> None:
     names = {PREFIX + key.replace(".", "_").upper(): key for key in KEYS}
-    outside = replace(reading, file=Path("environment"), lines=[])
+    outside = replace(reading, file=ENVIRONMENT, lines=[])
     for name, value in environ.items():
         if name in names and value.strip():
             _take_variable(outside, names[name], name, (home, environ))

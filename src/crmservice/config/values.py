@@ -67,6 +67,10 @@ class Secret(str):
         return Secret, (None, self.origin)
 
 
+ENVIRONMENT = Path("environment")
+"""In the place of a file: the process's variables."""
+
+
 class Fault(NamedTuple):
     """Something wrong in a configuration file. ``line`` counts from 1, 0 where there is none."""
 
@@ -77,9 +81,11 @@ class Fault(NamedTuple):
     advice: Words | None = None
 
     @property
-    def place(self) -> str:
+    def place(self) -> Words:
         """The file with the line."""
-        return f"{self.file}:{self.line}" if self.line else str(self.file)
+        if self.file == ENVIRONMENT:
+            return Words("environment")
+        return joined(":", (self.file, self.line or None))
 
     @property
     def words(self) -> Words:
