@@ -71,6 +71,18 @@ def tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
     return context
 
 
+def server_context(cert: Path, key: Path | None = None) -> ssl.SSLContext:
+    """A server's context with this certificate (PEM, its chain behind it); the key may be in the same file.
+
+    TLS 1.2 or newer. Raises OSError (ssl.SSLError is one) where a file can't be read or used; a key with a password
+    can't, as nobody is asked.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(cert, key, password=lambda: b"")
+    return context
+
+
 def connect(host: str, port: int, timeouts: Timeouts, context: ssl.SSLContext | None = None) -> socket.socket:
     """A connection, with TLS from the first byte if a context is given. Raises OSError (ssl.SSLError is one)."""
     sock = socket.create_connection((host, port), timeout=timeouts.connect)

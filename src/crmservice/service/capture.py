@@ -120,6 +120,17 @@ class Capture:
         return len(new)
 
     def _accept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool = False) -> dict[str, int]:
+        try:
+            ids = self.inbox.accept(self._kept(box, source, new, gone=gone))
+        except CrmServiceError:
+            with contextlib.suppress(CrmServiceError):  # the trouble itself is told; the next run tidies up
+                self.tidy()
+            raise
+        self.backup.settle()
+        return dict(zip((mail.source_id for mail in new), ids, strict=True))
+
+    def _kept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool) -> list[New]:
+        """The rows to be, their backup durable already."""
         arrived = self.now()
         day = arrived.astimezone(box.zone).date()
         whole = [mail for mail in new if not mail.oversize]
@@ -132,14 +143,7 @@ class Capture:
                 copy = next(kept)
                 row = New(box.name, source, mail.source_id, copy.sha256, copy.size, copy.path, arrived, day, gone=gone)
                 rows.append(row)
-        try:
-            ids = self.inbox.accept(rows)
-        except CrmServiceError:
-            with contextlib.suppress(CrmServiceError):  # the trouble itself is told; the next run tidies up
-                self.tidy()
-            raise
-        self.backup.settle()
-        return dict(zip((mail.source_id for mail in new), ids, strict=True))
+        return rows
 
 
 def _up_to(mails: Iterator[Fetched]) -> tuple[list[Fetched], CrmServiceError | None]:

@@ -1,0 +1,257 @@
+"""The listener of a box on a real store: what is answered with 250 is durable, what is not leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from django.db import connections
+
+from crmservice.backup.folder import BackupFolder
+from crmservice.backup.in_flight import InFlight
+from crmservice.config import load_settings
+from crmservice.service.listening import listen as listen_
+from crmservice.sources.smtp_in.terms import Terms
+from crmservice.store import bulk, database, inbox, lease
+from crmservice.testing.builders import eml
+from tests.service.desk import Desk
+from tests.support.dovecot import free_port
+from tests.support.listening import WAIT_S, Sender
+
+MAIL = eml("Dobrý den").replace(b"\n", b"\r\n").replace(b"\r\r\n", b"\r\n")
+
+
+@dataclass
+class Running:
+    """A listener in a thread. ``nudged`` is set when it wakes the worker."""
+
+    port: int
+    nudged: threading.Event
+    stop: threading.Event
+    thread: threading.Thread
+
+    def deliver(self, mail: bytes = MAIL) -> str:
+        sender = self.sender()
+        try:
+            return sender.deliver(mail)
+        finally:
+            sender.close()
+
+    def sender(self) -> Sender:
+        sender = connected(self.port)
+        sender.greet()
+        return sender
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(WAIT_S)
+        assert not self.thread.is_alive()
+
+
+def connected(port: int) -> Sender:
+    """A connection, as soon as somebody listens."""
+    for _ in range(1000):
+        with contextlib.suppress(ConnectionRefusedError):
+            return Sender(port)
+        threading.Event().wait(0.01)
+    msg = "nobody listens"
+    raise AssertionError(msg)
+
+
+Listen = Callable[..., Running]
+
+
+@pytest.fixture
+def listen(desk: Desk, tmp_path: Path) -> Iterator[Listen]:
+    """Starts the listener of the desk's box, or of another home."""
+    with contextlib.ExitStack() as stack:
+
+        def start(port: int = 0, home: Path = desk.home) -> Running:
+            at = port or free_port()
+            desk.box = replace(desk.box, smtp_listen=f"127.0.0.1:{at}")
+            stop = threading.Event()
+            nudged = threading.Event()
+            settings = load_settings(home, {}).settings
+            terms = Terms(desk.box, tmp_path, watch=0.01)
+            work = threading.Thread(
+                target=lambda: listen_(desk.box, settings, nudged.set, stop.is_set, terms, again=0.05)
+            )
+            running = Running(at, nudged, stop, work)
+            work.start()
+            stack.callback(running.end)
+            return running
+
+        yield start
+
+
+def said(desk: Desk) -> str:
+    return (desk.home / "CRMService.log").read_text(encoding="utf-8")
+
+
+def files(home: Path) -> list[Path]:
+    return [path for path in (home / "POP3Downloads").rglob("*") if path.is_file()]
+
+
+def test_a_mail_with_its_250_is_in_backup_and_inbox_and_the_worker_is_woken(desk: Desk, listen: Listen) -> None:
+    running = listen()
+    answer = running.deliver()
+    (row,) = desk.rows()
+    assert answer == f"250 2.0.0 stored as {row.id}"
+    assert (desk.home / row.path).read_bytes() == MAIL
+    assert inbox.unconfirmed("crm", "smtp") == {}
+    assert running.nudged.is_set()
+    assert desk.differences() == []
+    desk.file()
+    assert desk.logs() == ["PROCESSED"]
+
+
+def test_a_mail_sent_again_after_a_lost_250_is_a_duplicate(desk: Desk, listen: Listen) -> None:
+    running = listen()
+    for _ in range(2):
+        running.deliver()
+    desk.file()
+    assert desk.logs() == ["PROCESSED", "DUPLICATE KEY, DELETED"]
+
+
+def test_mail_stays_with_its_sender_while_the_database_is_away(
+    desk: Desk, listen: Listen, tmp_path: Path, company_file: bytes
+) -> None:
+    away = tmp_path / "away"
+    (desk.home / "crmservice.toml").write_text(f'database = "sqlite:///{away}/crm.db"\n')
+    running = listen()
+    assert running.deliver().startswith("451 4.3.0 ")
+    assert files(desk.home) == []
+    away.mkdir()
+    (away / "crm.db").write_bytes(company_file)
+    assert running.deliver().startswith("250 ")
+    assert len(files(desk.home)) == 1
+    assert "the database is not available: unable to open database file" in said(desk)
+
+
+def test_a_full_disk_keeps_mail_with_its_sender_and_nothing_half_stored(
+    desk: Desk, listen: Listen, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        (desk.home / "POP3Downloads").symlink_to(disk)
+        running = listen()
+        assert running.deliver(MAIL + b"x" * 300_000 + b"\r\n").startswith("452 4.3.1 ")
+        assert files(disk) == []
+        assert InFlight(desk.home, "crm/smtp").left() == []
+        assert running.deliver().startswith("250 ")
+        assert len(desk.rows()) == 1
+        assert desk.differences() == []
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A file system of 256 KB."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_what_a_killed_listener_left_is_removed_by_the_next(desk: Desk, listen: Listen) -> None:
+    (left,) = BackupFolder(desk.home, InFlight(desk.home, "crm/smtp")).keep([MAIL], date(2026, 11, 25))
+    (desk.home / left.path).with_suffix(".eml.tmp").write_bytes(b"half")
+    running = listen()
+    running.deliver()
+    (row,) = desk.rows()
+    assert files(desk.home) == [desk.home / row.path]
+
+
+def test_what_the_worker_has_in_flight_is_its_own(desk: Desk, listen: Listen) -> None:
+    (other,) = BackupFolder(desk.home, InFlight(desk.home, "crm")).keep([MAIL], date(2026, 11, 25))
+    running = listen()
+    running.deliver()
+    assert (desk.home / other.path).exists()
+    assert InFlight(desk.home, "crm").left() == [other.path]
+
+
+def test_the_worker_may_hold_the_box_meanwhile(desk: Desk, listen: Listen) -> None:
+    held = lease.take("crm")
+    assert listen().deliver().startswith("250 ")
+    held.renew()
+    held.release()
+
+
+def test_another_listener_of_the_box_takes_nothing(desk: Desk, listen: Listen) -> None:
+    held = lease.take("crm/smtp")
+    running = listen()
+    assert running.deliver().startswith("451 4.3.0 ")
+    assert desk.rows() == []
+    held.release()
+    assert running.deliver().startswith("250 ")
+
+
+def test_a_lease_that_was_lost_meanwhile_costs_the_sender_a_second_try(desk: Desk, listen: Listen) -> None:
+    running = listen()
+    running.deliver()
+    with database.writing():
+        bulk.execute("UPDATE crm_lease SET epoch = epoch + 1 WHERE box = %s", ["crm/smtp"])
+    assert running.deliver().startswith("451 4.3.0 ")
+    # What that left in the backup is its new owner's to remove.
+    assert running.deliver().startswith("250 ")
+    assert (len(desk.rows()), len(files(desk.home))) == (2, 2)
+
+
+def test_a_port_that_is_taken_is_noted_and_waited_for(desk: Desk, listen: Listen) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        running = listen(port)
+        noted = soon(lambda: bulk.query("SELECT kind, box, about FROM crm_notice"))
+    assert noted == [("smtp-listen", "crm", f"127.0.0.1:{port}")]
+    assert running.deliver().startswith("250 ")
+    assert f"smtpListen 127.0.0.1:{port} can't be listened at: Address already in use\n" in said(desk)
+
+
+T = TypeVar("T")
+
+
+def soon(ask: Callable[[], T]) -> T:
+    """What is answered, as soon as it is something."""
+    for _ in range(1000):
+        if answer := ask():
+            return answer
+        threading.Event().wait(0.01)
+    msg = "nothing came"
+    raise AssertionError(msg)
+
+
+def test_the_lease_is_given_back_at_the_end(desk: Desk, listen: Listen) -> None:
+    running = listen()
+    running.deliver()
+    running.end()
+    lease.take("crm/smtp").release()
+
+
+def test_strangers_can_not_break_the_log_into_lines(desk: Desk, listen: Listen) -> None:
+    running = listen()
+    sender = running.sender()
+    sender.say("MAIL FROM:<a@b.cz>")
+    sender.raw("RCPT TO:<x\x1b[2J\u2028\u202e\x85@elsewhere.cz>\r\n".encode())
+    sender.reply()
+    sender.close()
+    running.end()
+    text = said(desk)
+    assert "\\x1b[2J" in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_left() -> Iterator[None]:
+    yield
+    connections.close_all()
