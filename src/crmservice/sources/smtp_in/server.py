@@ -32,8 +32,9 @@ def bound(address: str) -> socket.socket:
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(where[:2], family=family, backlog=128, dualstack_ipv6=both)
     except OSError as fault:
-        known = fault.errno is not None and not isinstance(fault, socket.gaierror)
-        why = library_words(os.strerror(fault.errno) if known else fault.strerror or str(fault))
+        # create_server adds the address to what the system says, a name that is not known has numbers of its own.
+        number = 0 if isinstance(fault, socket.gaierror) else fault.errno
+        why = library_words(os.strerror(number) if number else fault.strerror or str(fault))
         raise CantListen(
             "smtpListen {address} can't be listened at: {why}", permanent=False, address=address, why=why
         ) from fault
