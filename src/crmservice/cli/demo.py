@@ -13,6 +13,7 @@ from crmservice.cli.words import _, use_language
 from crmservice.demo.home import Demo, company, deliver, prepare
 from crmservice.errors import CrmServiceError
 from crmservice.service import wiring
+from crmservice.service.child import Life
 
 DEFAULT_HOME = Path("demo-home")
 
@@ -49,13 +50,13 @@ def _home(ctx: typer.Context) -> Path:
 def _file(made: Demo) -> None:
     """Load the company and run one cycle, in a child: mail made to harm is among the samples."""
 
-    def work(died: bool) -> int:
+    def work(life: Life) -> int:
         from crmservice.service import cycle
 
         if made.fresh:
             wiring.load(made.home, company(), force=False)
             deliver(made)
-        return cycle.run(made.home, once=True, died=died, say=lambda _text, _fault: None)
+        return cycle.run(made.home, life, lambda _text, _fault: None)
 
     if in_child(work):
         raise DemoFailed

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from crmservice.cli.speaking import in_child
+from crmservice.service.child import Life
 
 
 def import_(
@@ -23,11 +24,11 @@ def import_(
     """
     home = ctx.obj.home
 
-    def work(died: bool) -> int:
+    def work(life: Life) -> int:
         from crmservice.cli.report import Progress, say
         from crmservice.service import cycle
 
         with Progress() as progress:
-            return cycle.import_folder(home, folder, box, died=died, say=say(ctx.obj.verbose), progress=progress)
+            return cycle.import_folder(home, folder, box, life, say=say(ctx.obj.verbose), progress=progress)
 
     raise typer.Exit(in_child(work))

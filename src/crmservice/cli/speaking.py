@@ -13,7 +13,8 @@ from crmservice.cli import exits
 from crmservice.cli.usage import usage
 from crmservice.cli.words import _, told
 from crmservice.errors import CrmServiceError
-from crmservice.service.supervise import Work, supervised
+from crmservice.service.child import Work
+from crmservice.service.supervise import supervised
 
 
 def spoken(work: Callable[[], object]) -> int:
@@ -43,7 +44,7 @@ def spoken(work: Callable[[], object]) -> int:
 
 def in_child(work: Work) -> int:
     """Do the work in a child that a bad mail may kill (``service.supervise``); its faults are spoken too."""
-    return supervised(lambda died: spoken(lambda: work(died)))
+    return supervised(lambda life: spoken(lambda: work(life)))
 
 
 def complain(text: str) -> None:

@@ -66,12 +66,16 @@ def _now() -> datetime:
 
 @dataclass
 class Capture:
-    """Takes mail from a source into the inbox. ``now`` gives aware UTC times."""
+    """Takes mail from a source into the inbox. ``now`` gives aware UTC times.
+
+    ``waiting`` is entered around reading from the source: there the work may be left at any moment.
+    """
 
     inbox: Accepting
     backup: Keeping
     now: Callable[[], datetime] = _now
     stopping: Callable[[], bool] = field(default=lambda: False)
+    waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
     def run(self, box: Box, source: Source, *, limit: int | None = None) -> Iterator[int]:
         """Take everything the source has, yielding how many new messages each batch brought.
@@ -83,7 +87,8 @@ class Capture:
         oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
         while not self.stopping():
             fetching = source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)
-            batch, fault = _up_to(fetching)
+            with self.waiting():
+                batch, fault = _up_to(fetching)
             if batch:
                 yield self._take(box, source, batch)
             if fault is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Protocol
 
 from crmservice.backup import Kept
@@ -16,6 +17,7 @@ from crmservice.errors import CrmServiceError
 from crmservice.pipeline.gateway import Outcome, Waiting
 from crmservice.pipeline.process import Pipeline
 from crmservice.pipeline.rule import Reading
+from crmservice.service.child import Before
 from crmservice.service.limits import cpu_limit
 from crmservice.sources import header_of
 
@@ -63,30 +65,40 @@ class Backup(Protocol):
 
 @dataclass
 class Filing:
-    """Files what waits. ``died``: the worker before died by itself, on the first message that waits now."""
+    """Files what waits. ``before``: how the worker before ended, which was at the first message that waits now.
+
+    ``went_on`` is told of each batch that is behind us, whatever became of it.
+    """
 
     inbox: Inbox
     backup: Backup
     pipeline: Pipeline
     report: Callable[[Box, Sequence[Outcome]], None]
-    died: bool = False
+    before: Before = Before.NOTHING
     stopping: Callable[[], bool] = field(default=lambda: False)
+    went_on: Callable[[], None] = field(default=lambda: None)
 
     def run(self, box: Box) -> None:
         """File everything that waits in this box, in order of arrival.
 
         Raises CrmServiceError when the store or the disk is the trouble: the messages wait on.
         """
-        most = ATTEMPTS if self.died else ATTEMPTS + FORGIVEN
         while not self.stopping() and (rows := self.inbox.pending(box.name, BATCH)):
-            first = rows[0]
-            guilty, most = first.attempts >= most, ATTEMPTS + FORGIVEN
-            if guilty:
-                self.inbox.set_aside(first.id, "died-twice", {"attempts": str(first.attempts)})
-            elif first.attempts:
-                self._attempt(box, [first], alone=True)
+            before, self.before = self.before, Before.NOTHING
+            if before is Before.KILLED and (at_hand := _at_hand(rows)):
+                self.inbox.release(at_hand)
             else:
-                self._attempt(box, self._batch(rows), alone=False)
+                self._file(box, rows, ATTEMPTS if before is Before.DIED else ATTEMPTS + FORGIVEN)
+                self.went_on()
+
+    def _file(self, box: Box, rows: Sequence[Waiting], most: int) -> None:
+        first = rows[0]
+        if first.attempts >= most:
+            self.inbox.set_aside(first.id, "died-twice", {"attempts": str(first.attempts)})
+        elif first.attempts:
+            self._attempt(box, [first], alone=True)
+        else:
+            self._attempt(box, self._batch(rows), alone=False)
 
     def _batch(self, rows: Sequence[Waiting]) -> list[Waiting]:
         """The first rows without an attempt behind them, as many as the batch's bytes allow (at least one)."""
@@ -136,3 +148,10 @@ class Filing:
         raw = self.backup.read(row.path)
         with cpu_limit():
             return self.pipeline.read(raw, box)
+
+
+def _at_hand(rows: Sequence[Waiting]) -> list[int]:
+    """What the worker before was at when it ended: one message alone, or a batch's first attempt."""
+    if rows[0].attempts > 1:
+        return [rows[0].id]
+    return [row.id for row in takewhile(lambda row: row.attempts == 1, rows)]

@@ -1,8 +1,8 @@
-"""A worker in a child process: a mail that kills it must not stop the ninety-nine others (SPEC chapter 3).
+"""A command's work in a child process: a mail that kills it must not stop the ninety-nine others (SPEC chapter 3).
 
-The parent does nothing but wait. When the child dies without a word (a crash, a limit of CPU or memory) the
-parent starts the next one, which knows that the death was the mail's own fault; a child never outlives its
-parent. Where processes can't fork (Windows) the work runs here.
+The parent does nothing but wait. When the child dies it starts the next one, which is told how the last one
+ended. Where processes can't fork (Windows) the work runs here. The background service has a parent of its own
+(``service.manager``) by the same rules.
 """
 
 from __future__ import annotations
@@ -10,76 +10,55 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
+
+from crmservice.service.child import Before, End, ForkedChild, Life, Work, forks, untold
 
 MOST_DEATHS = 1000
 """A cycle that dies more often than this is broken itself, not its mail."""
 
-_PR_SET_PDEATHSIG = 1
+MOST_KILLS = 8
+"""Kills in a row, without a mail getting its verdict in between, that no mail is blamed for."""
 
-Work = Callable[[bool], int]
-"""Does the work; told whether a worker died on it before; returns an exit code below 128."""
+
+class Record:
+    """How a worker's predecessors fared: what the next one is told."""
+
+    def __init__(self) -> None:
+        self.in_vain = 0
+        """Ends in a row with nothing done in between."""
+
+    def took(self, end: End) -> Before:
+        """Take an end down; what the next worker is told."""
+        self.in_vain = 0 if end.went_on else self.in_vain + 1
+        if end.finished or end.told:
+            return Before.NOTHING
+        if not end.killed:
+            return Before.DIED
+        # A machine whose memory one mail eats up kills at that mail for ever.
+        return Before.KILLED if self.in_vain <= MOST_KILLS else Before.NOTHING
 
 
 def supervised(work: Work) -> int:
     """Do the work in a child until it ends by itself; returns its exit code."""
-    if not hasattr(os, "fork"):
-        return work(False)
-    died = False
+    if not forks():
+        return work(Life())
+    record, before = Record(), Before.NOTHING
     for _ in range(MOST_DEATHS):
-        status, finished = _run_child(work, died)
-        code = os.waitstatus_to_exitcode(status)
-        if finished or -code in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            return code if code >= 0 else 128 - code
-        # No mail kills with SIGKILL: that is an operator, or the end of the whole machine's memory.
-        died = -code != signal.SIGKILL
+        end = _run_child(work, before)
+        if end.finished or end.told:
+            return end.code if end.code >= 0 else 128 - end.code
+        before = record.took(end)
     return 1
 
 
-def _run_child(work: Work, died: bool) -> tuple[int, bool]:
-    """The child's status, and whether it came to the end of its work: an exit in its midst is a death too."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
-    ended, end = os.pipe()
+def _run_child(work: Work, before: Before) -> End:
     with contextlib.ExitStack() as handlers:
-        with _untold() as mask:
-            child = os.fork()
-            if child == 0:
-                _be_child(work, died, parent, end, mask)
-            handlers.enter_context(_passed_on(child))
-        os.close(end)
-        with os.fdopen(ended, "rb") as word:
-            return os.waitpid(child, 0)[1], word.read() != b""
-
-
-@contextlib.contextmanager
-def _untold() -> Iterator[set[int]]:
-    """Hold back SIGINT and SIGTERM, giving the mask of before: told to end too early, a parent leaves its worker."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield {int(number) for number in mask}
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _be_child(work: Work, died: bool, parent: int, end: int, mask: set[int]) -> None:
-    """Do the work and leave without returning to the parent's code; a byte to ``end`` says that it is done."""
-    code = 1
-    try:
-        _die_with_parent(parent)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        code = work(died)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os.write(end, b".")
-    except BaseException:  # noqa: BLE001 (a child must never run on into its parent's code)
-        sys.excepthook(*sys.exc_info())
-        os.write(end, b".")
-    finally:
-        os._exit(code)
+        with untold():
+            child = ForkedChild(work, before)
+            handlers.enter_context(_passed_on(child.pid))
+        return child.wait()
 
 
 @contextlib.contextmanager
@@ -102,14 +81,3 @@ def _passed_on(child: int) -> Iterator[None]:
     finally:
         for number, handler in before:
             signal.signal(number, handler)
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask Linux to kill this process with its parent: an orphan would hold the box's lease."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

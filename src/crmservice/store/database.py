@@ -114,6 +114,11 @@ def _postgresql(url: str) -> dict[str, Any]:
     }
 
 
+def disconnect() -> None:
+    """Close this thread's connections, as a thread that ends must; the next use opens a new one."""
+    connections.close_all()
+
+
 def refresh() -> None:
     """Drop this thread's connection if it broke, so that the next use opens a new one. Cheap."""
     if not connection.in_atomic_block:

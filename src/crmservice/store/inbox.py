@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -11,7 +12,7 @@ from crmservice.crm.ids import new_id
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.rule import Step, Verdict
 from crmservice.store import bulk, texts
-from crmservice.store.database import refresh, writing
+from crmservice.store.database import reading, writing
 from crmservice.store.models import Message
 from crmservice.store.trails import log_json, read_log, trail_json
 
@@ -82,9 +83,7 @@ def accept(arrivals: Sequence[New], lease: Lease | None = None) -> list[int]:
     DatabaseUnavailable: then nothing is stored.
     """
     ids = [new_id() for _ in arrivals]
-    with writing():
-        if lease is not None:
-            lease.check()
+    with _holding(lease):
         bulk.insert(Message, *_NEW).run(_row(key, new) for key, new in zip(ids, arrivals, strict=True))
     return ids
 
@@ -101,42 +100,45 @@ def known(box: str, source: str, source_ids: Collection[str]) -> dict[str, list[
 
     A message fetched again after a crash is one of them if its sha256 is the same.
     """
-    refresh()
     found: dict[str, list[tuple[int, str]]] = {}
     stored = {texts.storable(name)[:500]: name for name in source_ids}
     sql = (
         "SELECT source_id, id, sha256 FROM crm_message"
         " WHERE box = %s AND source = %s AND NOT gone AND source_id IN {in} ORDER BY id"
     )
-    for name, key, sha256 in bulk.query_in(sql, stored, before=[box, source]):
+    with reading():
+        rows = bulk.query_in(sql, stored, before=[box, source])
+    for name, key, sha256 in rows:
         found.setdefault(stored[name], []).append((key, sha256))
     return found
 
 
 def unconfirmed(box: str, source: str) -> dict[str, list[tuple[int, str]]]:
     """All rows of a source that are still to be deleted there: source id -> (id, sha256)."""
-    refresh()
     found: dict[str, list[tuple[int, str]]] = {}
     sql = "SELECT source_id, id, sha256 FROM crm_message WHERE box = %s AND source = %s AND NOT gone ORDER BY id"
-    for name, key, sha256 in bulk.query(sql, [box, source]):
+    with reading():
+        rows = bulk.query(sql, [box, source])
+    for name, key, sha256 in rows:
         found.setdefault(name, []).append((key, sha256))
     return found
 
 
 def deletions(box: str, source: str, source_ids: Collection[str]) -> dict[str, bool]:
     """Those of these source ids that have a row -> whether each of their rows was confirmed to be deleted."""
-    refresh()
     stored = {texts.storable(name)[:500]: name for name in source_ids}
     sql = "SELECT source_id, gone FROM crm_message WHERE box = %s AND source = %s AND source_id IN {in}"
     found: dict[str, bool] = {}
-    for name, gone in bulk.query_in(sql, stored, before=[box, source]):
+    with reading():
+        rows = bulk.query_in(sql, stored, before=[box, source])
+    for name, gone in rows:
         found[stored[name]] = found.get(stored[name], True) and bool(gone)
     return found
 
 
-def confirm_gone(ids: Iterable[int]) -> None:
-    """The source confirmed that it deleted these messages."""
-    with writing():
+def confirm_gone(ids: Iterable[int], lease: Lease | None = None) -> None:
+    """The source confirmed that it deleted these messages. Raises LeaseLost, or DatabaseUnavailable."""
+    with _holding(lease):
         bulk.execute_in("UPDATE crm_message SET gone = %s WHERE id IN {in}", ids, before=[True])
 
 
@@ -145,36 +147,38 @@ def without_row(paths: Collection[str], lease: Lease | None = None) -> list[str]
 
     Asked with the right to write: a commit that is still on its way (its connection broke) comes first.
     """
-    with writing():
-        if lease is not None:
-            lease.check()
+    with _holding(lease):
         named = {path for (path,) in bulk.query_in("SELECT path FROM crm_message WHERE path IN {in}", paths)}
     return [path for path in paths if path not in named]
 
 
 def pending(box: str, limit: int) -> list[Waiting]:
     """The rows of a box that wait for their verdict, at most ``limit``, in order of arrival."""
-    refresh()
     sql = (
         "SELECT id, box, path, sha256, arrived, attempts FROM crm_message"
         " WHERE box = %s AND verdict = '' ORDER BY id LIMIT %s"
     )
+    with reading():
+        rows = bulk.query(sql, [box, limit])
     return [
         Waiting(key, name, path, sha256, _time(arrived), attempts)
-        for key, name, path, sha256, arrived, attempts in bulk.query(sql, [box, limit])
+        for key, name, path, sha256, arrived, attempts in rows
     ]
 
 
-def claim(ids: Iterable[int]) -> None:
-    """Count an attempt for each row, committed before its message is parsed (SPEC chapter 3)."""
-    with writing():
+def claim(ids: Iterable[int], lease: Lease | None = None) -> None:
+    """Count an attempt for each row, committed before its message is parsed (SPEC chapter 3). Raises LeaseLost."""
+    with _holding(lease):
         bulk.execute_in("UPDATE crm_message SET attempts = attempts + 1 WHERE id IN {in}", ids)
 
 
-def set_aside(row: int, reason: str, evidence: Mapping[str, object] | None = None) -> bool:
-    """Set a waiting row aside (log SET ASIDE); ``reason`` is a code. Returns False if it has a verdict already."""
+def set_aside(row: int, reason: str, evidence: Mapping[str, object] | None = None, lease: Lease | None = None) -> bool:
+    """Set a waiting row aside (log SET ASIDE); ``reason`` is a code. Returns False if it has a verdict already.
+
+    Raises LeaseLost.
+    """
     step = Step("set_aside", "", True, reason, dict(evidence or {}))
-    with writing():
+    with _holding(lease):
         changed = bulk.execute(
             "UPDATE crm_message SET verdict = %s, log = %s, trail = %s WHERE id = %s AND verdict = ''",
             [Verdict.SET_ASIDE.value, log_json(SET_ASIDE), texts.storable(trail_json((step,))), row],
@@ -197,23 +201,23 @@ def requeue(ids: Iterable[int] | None = None) -> int:
         return sum(bulk.execute(f"{sql} AND id = %s", [key]) for key in set(ids))
 
 
-def release(ids: Iterable[int]) -> None:
-    """Take an attempt back: it was not the message that failed."""
+def release(ids: Iterable[int], lease: Lease | None = None) -> None:
+    """Take an attempt back: it was not the message that failed. Raises LeaseLost."""
     sql = "UPDATE crm_message SET attempts = attempts - 1 WHERE attempts > 0 AND id IN {in}"
-    with writing():
+    with _holding(lease):
         bulk.execute_in(sql, ids)
 
 
 def same_bytes(sha256: str) -> list[int]:
     """The rows of messages with this checksum."""
-    refresh()
-    return [key for (key,) in bulk.query("SELECT id FROM crm_message WHERE sha256 = %s ORDER BY id", [sha256])]
+    with reading():
+        return [key for (key,) in bulk.query("SELECT id FROM crm_message WHERE sha256 = %s ORDER BY id", [sha256])]
 
 
 def boxes() -> list[str]:
     """The names of all boxes that ever got a message."""
-    refresh()
-    return [name for (name,) in bulk.query("SELECT DISTINCT box FROM crm_message ORDER BY box")]
+    with reading():
+        return [name for (name,) in bulk.query("SELECT DISTINCT box FROM crm_message ORDER BY box")]
 
 
 def list_messages(
@@ -228,8 +232,8 @@ def list_messages(
     names = (
         "id", "box", "day", "arrived", "sender", "subject", "size", "path", "sha256", "verdict", "log", "attempts", "first",
     )  # fmt: skip
-    refresh()
-    return [_listed(dict(zip(names, row, strict=True))) for row in rows.order_by("-id").values_list(*names)[:limit]]
+    with reading():
+        return [_listed(dict(zip(names, row, strict=True))) for row in rows.order_by("-id").values_list(*names)[:limit]]
 
 
 def _listed(row: dict[str, object]) -> Listed:
@@ -243,8 +247,17 @@ def _time(value: object) -> datetime:
     return time
 
 
+@contextmanager
+def _holding(lease: Lease | None) -> Iterator[None]:
+    """A transaction of who works on the box: a holder that lost its lease without noticing changes no row."""
+    with writing():
+        if lease is not None:
+            lease.check()
+        yield
+
+
 class StoreInbox:
-    """The inbox as capture and filing use it; ``accept`` checks the lease in its transaction."""
+    """The inbox as capture and filing use it; whatever it changes, the lease is checked in the same transaction."""
 
     def __init__(self, lease: Lease | None = None) -> None:
         self._lease = lease
@@ -257,10 +270,22 @@ class StoreInbox:
         """See ``without_row``."""
         return without_row(paths, self._lease)
 
+    def confirm_gone(self, ids: Iterable[int]) -> None:
+        """See ``confirm_gone``."""
+        confirm_gone(ids, self._lease)
+
+    def claim(self, ids: Iterable[int]) -> None:
+        """See ``claim``."""
+        claim(ids, self._lease)
+
+    def release(self, ids: Iterable[int]) -> None:
+        """See ``release``."""
+        release(ids, self._lease)
+
+    def set_aside(self, row: int, reason: str, evidence: Mapping[str, object] | None = None) -> bool:
+        """See ``set_aside``."""
+        return set_aside(row, reason, evidence, self._lease)
+
     known = staticmethod(known)
     unconfirmed = staticmethod(unconfirmed)
-    confirm_gone = staticmethod(confirm_gone)
     pending = staticmethod(pending)
-    claim = staticmethod(claim)
-    release = staticmethod(release)
-    set_aside = staticmethod(set_aside)

@@ -22,6 +22,9 @@ from crmservice.words import Words, system_words
 EXPIRY_S = 30
 """A lease on PostgreSQL that nobody renewed for so long is free."""
 
+RENEW_S = 10.0
+"""How often to renew it: two renewals may fail before it is free."""
+
 _RELEASED = -1
 
 
@@ -48,6 +51,11 @@ class Lease:
             return
         if _epoch(self.box) != self.epoch:
             raise LeaseLost
+
+    @property
+    def expires(self) -> bool:
+        """Whether it must be renewed: the kernel knows of a file's holder, a server of nothing."""
+        return self.descriptor is None
 
     def renew(self) -> None:
         """Keep the lease for another 30 s; call it every ten. Raises LeaseLost or DatabaseUnavailable."""

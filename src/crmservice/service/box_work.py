@@ -1,0 +1,82 @@
+"""The work on one box under its lease: take what a source has, file what waits (SPEC chapters 3 and 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Protocol
+
+from crmservice.config import Box, Settings
+from crmservice.pipeline.gateway import Outcome
+from crmservice.service import wiring
+from crmservice.service.capture import Capture
+from crmservice.service.child import Life
+from crmservice.service.filing import Filing
+from crmservice.service.log import ServiceLog
+from crmservice.sources import Source
+
+Report = Callable[[Box, Sequence[Outcome]], None]
+
+
+class Lease(Protocol):
+    """The right to work on a box, held until released."""
+
+    def check(self) -> None:
+        """Raise LeaseLost when somebody else has it."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+class BoxWork:
+    """Takes and files mail for one box. ``report`` is told what became of each batch, in the log's place."""
+
+    def __init__(
+        self, box: Box, settings: Settings, lease: Lease, life: Life, log: ServiceLog, report: Report | None = None
+    ) -> None:
+        self.box, self._settings, self._lease, self._life, self._log = box, settings, lease, life, log
+        self._report = report or log.messages
+        self._said: dict[str, set[str]] = {}
+
+    def take(self, source: Source) -> None:
+        """Take everything that a source has, filing each batch as it comes. Raises CrmServiceError."""
+        try:
+            for _new in self.capture.run(self.box, source):
+                self.file()
+        finally:
+            self._tell(source)
+
+    def file(self) -> None:
+        """File everything that waits. Raises CrmServiceError."""
+        self.filing.run(self.box)
+
+    @cached_property
+    def capture(self) -> Capture:
+        """What takes mail from a source."""
+        from crmservice.store.inbox import StoreInbox
+
+        raw_mail, stop = wiring.raw_mail(self._settings, self.box.name), self._life.stop
+        return Capture(StoreInbox(self._lease), raw_mail, wiring.now, stop, stop.waiting)
+
+    @cached_property
+    def filing(self) -> Filing:
+        """What takes it from there to the CRM."""
+        from crmservice.store.gateway import StoreGateway
+        from crmservice.store.inbox import StoreInbox
+
+        return Filing(
+            inbox=StoreInbox(self._lease),
+            backup=wiring.raw_mail(self._settings),
+            pipeline=wiring.pipeline(self._settings, StoreGateway(self._lease)),
+            report=self._report,
+            before=self._life.before,
+            stopping=self._life.stop,
+            went_on=self._life.went_on,
+        )
+
+    def _tell(self, source: Source) -> None:
+        """What the source left aside, once as long as it lasts."""
+        for text in source.faults:
+            if text not in self._said.get(source.name, ()):
+                self._log.notice(f"{self.box.name} {source.name}: {text}")
+        self._said[source.name] = set(source.faults)

@@ -1,0 +1,110 @@
+"""How a box fares, told to whoever should know: its row for ``status``, the log, standard error, a notice.
+
+A fault that passes by itself becomes a notice when it lasted three minutes or three cycles; one that waiting
+does not mend does at once. How often it is told again is decided where notices are sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from crmservice.config import Box
+from crmservice.errors import CrmServiceError, TryLater
+from crmservice.notices import note
+from crmservice.service.log import ServiceLog
+from crmservice.words import Words, joined
+
+if TYPE_CHECKING:
+    from crmservice.store.box_state import State
+
+Say = Callable[[Words, bool], None]
+"""Tells an operator something; True for a fault."""
+
+PATIENCE = timedelta(minutes=3)
+PATIENCE_CYCLES = 3
+
+
+class Health:
+    """Tells how one box fares. ``now`` gives aware UTC times. What the database does not take, the log has."""
+
+    def __init__(self, box: Box, log: ServiceLog, say: Say, now: Callable[[], datetime]) -> None:
+        self._box, self._log, self._say, self._now = box, log, say, now
+        self._known: State | None = None
+
+    def tell(self, fault: CrmServiceError) -> None:
+        """Say a fault as it happens, to the terminal and the log."""
+        words = joined(": ", (self._box.name, fault.words))
+        self._say(words, True)
+        self._log.error(str(words))
+
+    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False) -> None:
+        """What a cycle came to: the faults that last now. ``paused``: the box's daily pause holds."""
+        from crmservice.store.box_state import State
+
+        was, now = self._state(), self._now()
+        if not faults:
+            self._recovered(was)
+            tried, succeeded = (was.tried, was.succeeded) if paused else (now, now)
+            self._write(State(was.box, "paused" if paused else "ok", tried, succeeded))
+            return
+        worst = next((fault for fault in faults if fault.permanent), faults[0])
+        self._write(
+            replace(
+                was, kind="failing", tried=now, fault=worst.words, permanent=worst.permanent,
+                failing_since=was.failing_since or now, failures=was.failures + 1,
+            )
+        )  # fmt: skip
+        self._note(worst, now, was.failing_since or now)
+
+    def _note(self, fault: CrmServiceError, now: datetime, since: datetime) -> None:
+        patience = min(PATIENCE, PATIENCE_CYCLES * timedelta(seconds=self._box.poll_seconds))
+        if no_room(fault):
+            note("disk-full", self._box.name, fault=fault.words)
+        elif fault.permanent or now - since >= patience:
+            kind = getattr(fault, "notice", "box-failing")
+            note(kind, self._box.name, fault=fault.words, since=since.isoformat(timespec="seconds"))
+
+    def _recovered(self, was: State) -> None:
+        if was.failing_since is not None:
+            since = was.failing_since.astimezone(self._box.zone)
+            self._log.notice(f"{self._box.name}: works again; it had a fault since {since:%Y-%m-%d %H:%M:%S}")
+
+    def _state(self) -> State:
+        """The state so far; it outlives the process, so that a cron's runs know since when a fault lasts."""
+        from crmservice.store import box_state
+
+        if self._known is None:
+            try:
+                self._known = box_state.read(self._box.name)
+            except TryLater:
+                return box_state.State(self._box.name)
+        return self._known
+
+    def _write(self, state: State) -> None:
+        from crmservice.store import box_state
+
+        self._known = state
+        with contextlib.suppress(TryLater):  # the next cycle writes what is so by then
+            box_state.write(state)
+
+
+def no_room(fault: BaseException) -> bool:
+    """Whether a full disk is behind this fault."""
+    return any(
+        getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        or getattr(cause, "sqlstate", None) == "53100"  # PostgreSQL: disk_full
+        or "database or disk is full" in str(cause)  # SQLITE_FULL
+        for cause in _causes(fault)
+    )
+
+
+def _causes(fault: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = fault
+    while found is not None:
+        yield found
+        found = found.__cause__
