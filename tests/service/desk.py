@@ -16,6 +16,7 @@ from crmservice.pipeline.process import Pipeline
 from crmservice.pipeline.rule import Answer, Case, Rule, not_mine
 from crmservice.rules import CHAIN
 from crmservice.service.capture import Capture
+from crmservice.service.child import Before
 from crmservice.service.filing import Filing
 from crmservice.store import inbox, ledger
 from crmservice.store.gateway import StoreGateway
@@ -103,7 +104,9 @@ class Desk:
         """Capture all that the shelf has; how many were new in each batch."""
         return list(self.capture().run(self.box, source or WatchedShelf(self.shelf, self._tell), limit=limit))
 
-    def filing(self, *, gateway: CrmGateway | None = None, first: Rule | None = None, died: bool = True) -> Filing:
+    def filing(
+        self, *, gateway: CrmGateway | None = None, first: Rule | None = None, before: Before = Before.DIED
+    ) -> Filing:
         """Filing with a gateway of one's own, or with a rule before the others."""
         chain = (first, *CHAIN) if first else CHAIN
         return Filing(
@@ -111,7 +114,7 @@ class Desk:
             WatchedBackup(self.home, self._tell),
             Pipeline(gateway or StoreGateway(), chain),
             self._report,
-            died,
+            before,
             lambda: self.stop,
         )
 

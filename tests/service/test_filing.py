@@ -9,6 +9,7 @@ import pytest
 
 from crmservice.errors import CrmServiceError
 from crmservice.pipeline.gateway import Outcome
+from crmservice.service.child import Before
 from crmservice.service.filing import ATTEMPTS, BATCH_BYTES, FORGIVEN
 from crmservice.store import access, inbox, tables, trails
 from crmservice.store.database import DatabaseUnavailable
@@ -143,7 +144,7 @@ def test_deaths_of_the_whole_service_are_forgiven_but_not_for_ever(desk: Desk) -
     filled(desk, mail(1), mail(2))
     for _ in range(ATTEMPTS + FORGIVEN):
         inbox.claim([desk.rows()[0].id])
-    desk.filing(died=False).run(desk.box)
+    desk.filing(before=Before.NOTHING).run(desk.box)
     assert desk.logs() == ["SET ASIDE", "PROCESSED"]
 
 
@@ -152,7 +153,7 @@ def test_a_death_of_the_whole_service_is_forgiven(desk: Desk) -> None:
     ids = [row.id for row in desk.rows()]
     inbox.claim(ids)
     inbox.claim(ids)
-    desk.filing(died=False).run(desk.box)
+    desk.filing(before=Before.NOTHING).run(desk.box)
     assert desk.logs() == ["PROCESSED"] * 2
     assert desk.reports == [["Dotaz 1"], ["Dotaz 2"]]
 
@@ -232,3 +233,24 @@ def test_mail_that_is_never_filed_waits_while_the_disk_refuses(desk: Desk) -> No
     place.rmdir()
     desk.file()
     assert desk.logs() == ["NEVER FILED, DELETED", "PROCESSED"]
+
+
+def test_a_worker_that_was_killed_takes_the_attempt_of_its_batch_back(desk: Desk) -> None:
+    filled(desk, mail(1), mail(2))
+    inbox.claim([row.id for row in desk.rows()])
+    seen: list[list[int]] = []
+    desk.hook = lambda step: seen.append(attempts()) if step == "read" else None
+    desk.filing(before=Before.KILLED).run(desk.box)
+    assert seen == [[1, 1], [1, 1]]  # together again, as if nothing had been
+    assert len(activities()) == 2
+
+
+def test_a_worker_that_was_killed_at_one_mail_takes_that_ones_attempt_back(desk: Desk) -> None:
+    filled(desk, mail(1), mail(2))
+    first, second = (row.id for row in desk.rows())
+    inbox.claim([first, second])
+    inbox.claim([first])
+    seen: list[list[int]] = []
+    desk.hook = lambda step: seen.append(attempts()) if step == "read" else None
+    desk.filing(before=Before.KILLED).run(desk.box)
+    assert seen[0] == [2, 1]

@@ -12,47 +12,67 @@ from pathlib import Path
 import pytest
 
 from crmservice.service import supervise
-from crmservice.service.supervise import supervised
+from crmservice.service.child import Before, End, ForkedChild, Life
+from crmservice.service.supervise import MOST_KILLS, Record, supervised
+
+TOLD = (Before.NOTHING, Before.DIED, Before.KILLED)
 
 
 def test_the_worker_s_exit_code_is_the_command_s() -> None:
-    assert supervised(lambda _died: 75) == 75
+    assert supervised(lambda _life: 75) == 75
 
 
-@pytest.mark.parametrize(("how", "known"), [("segv", True), ("exit", True), ("kill", False)])
-def test_a_worker_that_died_is_followed_by_one_that_knows(tmp_path: Path, how: str, known: bool) -> None:
+@pytest.mark.parametrize(("how", "known"), [("segv", Before.DIED), ("exit", Before.DIED), ("kill", Before.KILLED)])
+def test_a_worker_that_died_is_followed_by_one_that_knows(tmp_path: Path, how: str, known: Before) -> None:
     first = tmp_path / "first"
 
-    def work(died: bool) -> int:
+    def work(life: Life) -> int:
         if not first.exists():
             first.touch()
             if how == "exit":
                 os._exit(0)
             os.kill(os.getpid(), signal.SIGSEGV if how == "segv" else signal.SIGKILL)
-        return 10 + died
+        return 10 + TOLD.index(life.before)
 
-    assert supervised(work) == 10 + known
+    assert supervised(work) == 10 + TOLD.index(known)
 
 
 def test_a_worker_that_was_told_to_end_is_not_followed() -> None:
-    def work(_died: bool) -> int:
+    def work(_life: Life) -> int:
         os.kill(os.getpid(), signal.SIGTERM)
         return 0
 
     assert supervised(work) == 128 + signal.SIGTERM
 
 
+def test_a_mail_that_gets_its_worker_killed_for_ever_is_blamed_in_the_end() -> None:
+    record, killed = Record(), End(-signal.SIGKILL, finished=False, went_on=False)
+    assert {record.took(killed) for _ in range(MOST_KILLS)} == {Before.KILLED}
+    assert record.took(killed) is Before.NOTHING
+    assert record.took(End(-signal.SIGKILL, finished=False, went_on=True)) is Before.KILLED
+
+
+def test_what_a_worker_says_of_its_progress_reaches_its_parent(tmp_path: Path) -> None:
+    def work(life: Life) -> int:
+        life.went_on()
+        life.went_on()
+        os._exit(0)
+
+    end = ForkedChild(work, Before.NOTHING).wait()
+    assert (end.code, end.finished, end.went_on) == (0, False, True)
+
+
 def test_an_endless_death_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervise, "MOST_DEATHS", 3)
 
-    def work(_died: bool) -> int:
+    def work(_life: Life) -> int:
         os._exit(0)
 
     assert supervised(work) == 1
 
 
 def test_a_fault_in_the_worker_is_shown_once_and_fails(capfd: pytest.CaptureFixture[str]) -> None:
-    def work(_died: bool) -> int:
+    def work(_life: Life) -> int:
         raise ValueError("told once")
 
     assert supervised(work) == 1
@@ -61,7 +81,7 @@ def test_a_fault_in_the_worker_is_shown_once_and_fails(capfd: pytest.CaptureFixt
 
 def test_without_fork_the_work_is_done_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
-    assert supervised(lambda died: 3 if not died else 4) == 3
+    assert supervised(lambda life: TOLD.index(life.before)) == 0
 
 
 ORPHAN = """

@@ -76,7 +76,8 @@ class BoxWork:
 
     def _tell(self, source: Source) -> None:
         """What the source left aside, once as long as it lasts."""
-        for text in source.faults:
+        texts = [str(fault) for fault in source.faults]
+        for text in texts:
             if text not in self._said.get(source.name, ()):
                 self._log.notice(f"{self.box.name} {source.name}: {text}")
-        self._said[source.name] = set(source.faults)
+        self._said[source.name] = set(texts)

@@ -96,8 +96,8 @@ class Worker:
                 self._start_later(fault)
             except Exception as bug:  # noqa: BLE001 (a bug on one box's road must not end its mail for good)
                 sys.excepthook(*sys.exc_info())
-                what = "an unexpected fault ({kind}); standard error says more"
-                self._start_later(Unexpected(what, kind=type(bug).__name__))
+                kind = type(bug).__name__
+                self._start_later(Unexpected("an unexpected fault ({kind}); standard error says more", kind=kind))
         return DONE
 
     def _work(self) -> None:
