@@ -52,9 +52,13 @@ def subject(plan: Plan[Noted], speech: Speech) -> str:
     """Short: the boxes and the kind."""
     boxes = list(dict.fromkeys(one.box for one in plan.notices if one.box))
     names = ", ".join(boxes[:3]) + (", …" if len(boxes) > 3 else "")
-    title = Words("digest of {kinds} kinds of notices", kinds=len({one.kind for one in plan.notices}))
-    said = speech.say(title if plan.about == DIGEST else kind_of(plan.about).title)
+    said = speech.say(title(plan.about))
     return printable(f"CRMService{' ' * bool(names)}{names}: {said}")[:150]
+
+
+def title(about: str) -> Words:
+    """What a mail is about, in a few words."""
+    return Words("digest of notices") if about == DIGEST else kind_of(about).title
 
 
 def text(plan: Plan[Noted], speech: Speech) -> str:
@@ -95,8 +99,8 @@ def _digest(notices: Sequence[Noted], speech: Speech) -> Iterator[str]:
     )))  # fmt: skip
     for code, _count in Counter(one.kind for one in notices).most_common():
         kind = kind_of(code)
-        title = speech.say(kind.title)
-        yield f"{title[:1].upper()}{title[1:]}\n{'-' * len(title)}"
+        head = speech.say(kind.title)
+        yield f"{head[:1].upper()}{head[1:]}\n{'-' * len(head)}"
         yield from _matters([one for one in notices if one.kind == code], speech, MOST_IN_DIGEST)
         yield _wrapped(speech.say(kind.advice))
 
