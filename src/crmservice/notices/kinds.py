@@ -104,7 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "verify": Kind(
         Words("the verification found damage"),
         Words("Kept files or rows are not what they were when they were written."),
-        Words("What is named below is damaged or missing. Nothing was deleted or repaired."),
+        Words("What is named above is damaged or missing. Nothing was deleted or repaired."),
         Words(
             "“crmservice verify” lists it all. Look at the health of the disk, and restore what is damaged from the last"
             " good backup."
@@ -137,7 +137,7 @@ KINDS: Mapping[str, Kind] = {
     "smtp": Kind(
         Words("notices could not be delivered"),
         Words("The mail server refused a notice of this service for good."),
-        Words("You did not get the notices named below."),
+        Words("You did not get the notices named above."),
         Words("Check smtpServer, errorFrom and errorTo of the box. What the notices said is in CRMService.log."),
     ),
 }  # fmt: skip

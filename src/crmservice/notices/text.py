@@ -38,9 +38,9 @@ class Speech:
 
     def time(self, when: datetime) -> str:
         """A time on the wall's clock."""
-        return when.astimezone(self.zone).strftime(self.say(Words("%Y-%m-%d %H:%M"))) + when.astimezone(
-            self.zone
-        ).strftime(" %Z")
+        wall = when.astimezone(self.zone)
+        day = Words("{year}-{month:02}-{day:02}", year=wall.year, month=wall.month, day=wall.day)
+        return f"{self.say(day)} {wall:%H:%M %Z}"
 
 
 def printable(text: str) -> str:
@@ -79,7 +79,7 @@ def kind_of(code: str) -> Kind:
     return KINDS.get(code) or Kind(
         Words("{code}", code=code),
         Words("The service noted something of the kind “{code}”.", code=code),
-        Words("See the facts below, and CRMService.log."),
+        Words("See the facts above, and CRMService.log."),
         Words("“crmservice status” shows how the service fares."),
     )
 
