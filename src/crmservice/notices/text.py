@@ -38,9 +38,7 @@ class Speech:
 
     def time(self, when: datetime) -> str:
         """A time on the wall's clock."""
-        wall = when.astimezone(self.zone)
-        day = Words("{year}-{month:02}-{day:02}", year=wall.year, month=wall.month, day=wall.day)
-        return f"{self.say(day)} {wall:%H:%M %Z}"
+        return when.astimezone(self.zone).strftime(f"{self.say(Words('%Y-%m-%d'))} %H:%M %Z")
 
 
 def printable(text: str) -> str:
