@@ -154,7 +154,7 @@ def test_notices_are_czech_where_the_settings_say_so(home: Path) -> None:
         office.run()
     assert subjects(taken) == ["CRMService crm: e-mail byl odložen"]
     text = body(taken.mails[0].content)
-    for said in ("Schránka:", "Důvod:", "větší než maxMessageBytes", "Kdy:", "2. 3. 2026 13:00", "Co dělat:"):
+    for said in ("Schránka:", "Důvod:", "větší než maxMessageBytes", "Kdy:", "02.03.2026 13:00 CET", "Co dělat:"):
         assert said in text
 
 

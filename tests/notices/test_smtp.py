@@ -11,7 +11,7 @@ import pytest
 from crmservice.config import Login
 from crmservice.config.values import Endpoint, Secret, Security
 from crmservice.notices.channel import Channel
-from crmservice.notices.smtp import Refused, ServerFault, Session, Token
+from crmservice.notices.smtp import MailRefused, ServerFault, Session, Token
 from crmservice.tls import Timeouts
 from tests.notices.sinks import Sink, says, silence, sink
 from tests.support.certificates import Certificates
@@ -138,7 +138,7 @@ def test_a_refused_token_is_dropped_and_never_said_twice() -> None:
     ],
 )
 def test_a_refused_mail_is_no_fault_of_the_server(answers: dict[str, bytes | None], permanent: bool) -> None:
-    with serve(says(**answers)) as (port, _received), pytest.raises(Refused) as fault:
+    with serve(says(**answers)) as (port, _received), pytest.raises(MailRefused) as fault:
         send(channel(port))
     assert fault.value.permanent is permanent
     (said,) = {text.decode() for text in answers.values() if text}
@@ -148,7 +148,7 @@ def test_a_refused_mail_is_no_fault_of_the_server(answers: dict[str, bytes | Non
 def test_after_a_refusal_the_next_mail_goes_through_in_the_same_session() -> None:
     taken = Sink(recipients={"nikdo@firma.cz": "550 no such user"})
     with sink(taken), Session(channel(taken.port), WAITS) as session:
-        with pytest.raises(Refused):
+        with pytest.raises(MailRefused):
             session.send("nikdo@firma.cz", RAW)
         session.send("spravce@firma.cz", RAW)
     assert [mail.rcpt_tos for mail in taken.mails] == [["spravce@firma.cz"]]

@@ -16,7 +16,7 @@ from crmservice.microsoft.tokens import TokenError
 from crmservice.notices import note, policy, text
 from crmservice.notices.channel import Channel, Channels
 from crmservice.notices.letter import Letter, seal
-from crmservice.notices.smtp import WAITS, Refused, ServerFault, Session, Token
+from crmservice.notices.smtp import WAITS, MailRefused, ServerFault, Session, Token
 from crmservice.store import keys, notices, outgoing
 from crmservice.store.database import writing
 from crmservice.store.notices import Noted
@@ -139,7 +139,7 @@ class Outbox:
     def _one(self, session: Session, mail: outgoing.Due, done: Sent) -> None:
         try:
             session.send(mail.recipient, mail.raw)
-        except Refused as fault:
+        except MailRefused as fault:
             done.faults.append(fault.words)
             if fault.permanent:
                 self._failed(mail, fault)
@@ -149,7 +149,7 @@ class Outbox:
             done.mails += 1
             outgoing.sent(mail, self.now())
 
-    def _failed(self, mail: outgoing.Due, fault: Refused) -> None:
+    def _failed(self, mail: outgoing.Due, fault: MailRefused) -> None:
         outgoing.failed(mail, fault.words)
         self.log(str(fault))
         if mail.kind == "notice" and mail.about != "smtp":

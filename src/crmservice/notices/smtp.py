@@ -1,7 +1,7 @@
 """Sending by SMTP (RFC 5321): verified TLS, every wait bounded, and what went wrong in words without a secret.
 
 A connection is one of two things to blame: ``ServerFault`` (nothing of this server can be sent now, all of it waits) or
-the mail at hand (``Refused``). The sender in the envelope is errorFrom: the null sender that RFC 3834 section 3.3 allows
+the mail at hand (``MailRefused``). The sender in the envelope is errorFrom: the null sender that RFC 3834 section 3.3 allows
 is refused by servers that want to know who signed in, and by those that take such mail for bounces alone (BATV).
 """
 
@@ -39,7 +39,7 @@ class ServerFault(TryLater):
     """A mail server can't be used now; what waits for it is tried again."""
 
 
-class Refused(CrmServiceError):
+class MailRefused(CrmServiceError):
     """A mail server refused this mail; ``permanent``: for good."""
 
     permanent = False
@@ -85,7 +85,7 @@ class Session:
         self._cut()
 
     def send(self, recipient: str, raw: bytes) -> None:
-        """Send one mail. Raises Refused, or ServerFault: then the session is of no more use."""
+        """Send one mail. Raises MailRefused, or ServerFault: then the session is of no more use."""
         try:
             self._within(lambda: self._send(recipient, raw))
         except smtplib.SMTPResponseException as fault:
@@ -170,8 +170,8 @@ class Session:
         if client is not None:
             client.cut()
 
-    def _refused(self, recipient: str, fault: smtplib.SMTPResponseException) -> Refused:
-        return Refused(
+    def _refused(self, recipient: str, fault: smtplib.SMTPResponseException) -> MailRefused:
+        return MailRefused(
             "SMTP, sending to {recipient} by {server}: it says “{said}”",
             recipient=recipient, server=self._server, said=self._said(fault), permanent=fault.smtp_code >= 500,
         )  # fmt: skip
