@@ -23,6 +23,7 @@ COMMANDS = {
     "init": ("crmservice.cli.init:init", "Write a technology box's XML file and test its connection."),
     "check": ("crmservice.cli.check:check", "Name every fault and risk of the configuration, with advice."),
     "run": ("crmservice.cli.run:run", "Fetch and file mail for every technology box."),
+    "status": ("crmservice.cli.status:status", "Show on one screen how the service fares."),
     "import": ("crmservice.cli.import_:import_", "File a folder of .eml files; the files stay where they are."),
     "load": ("crmservice.cli.load:load", "Load records (users, contacts, contracts …) from JSON, CSV or XLSX."),
     "export": ("crmservice.cli.export:export", "Print the CRM as one JSON object, whole or as a user sees it."),

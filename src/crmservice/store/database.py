@@ -125,6 +125,11 @@ def refresh() -> None:
         connection.close_if_unusable_or_obsolete()
 
 
+def disconnect() -> None:
+    """Close this thread's connection: a thread that ends would leave it open."""
+    connection.close()
+
+
 @contextmanager
 def writing(*, serialised: bool = False) -> Iterator[None]:
     """One durable transaction that holds the right to write from its start on (``BEGIN IMMEDIATE``).
