@@ -26,4 +26,3 @@ def test_an_abstract_socket_is_one_too() -> None:
 @pytest.mark.parametrize("address", [None, "", "/nowhere/at/all", "relative"])
 def test_without_systemd_nothing_happens(address: str | None) -> None:
     assert not notify("READY=1", {} if address is None else {"NOTIFY_SOCKET": address})
-

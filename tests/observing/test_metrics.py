@@ -7,8 +7,6 @@ import re
 import urllib.error
 import urllib.request
 from dataclasses import replace
-from datetime import date
-from pathlib import Path
 
 import pytest
 import yaml
@@ -16,17 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from crmservice.errors import TryLater
 from crmservice.service import observing
-from crmservice.service.durations import BUCKETS, Durations
 from crmservice.service.endpoint import Endpoint
 from crmservice.service.exposition import Values, exposition
-from crmservice.store import metrics
-from crmservice.store.counts import JobState, counts
+from crmservice.store.counts import JobState
 from tests.cli.conftest import Shell, shell
 from tests.documentation.pages import ROOT
 from tests.observing.test_troubles import NOW, WELL, health
-from tests.store.conftest import empty_sqlite, home, server
 
-__all__ = ["empty_sqlite", "home", "server", "shell"]
+__all__ = ["shell"]
 
 FULL = health(replace(WELL, failures=2), failed=2, jobs=[JobState("verify", NOW, NOW, ok=True)])
 
@@ -47,7 +42,7 @@ def names() -> set[str]:
     newest = replace(counted.boxes["crm"], newest=NOW)
     full = replace(FULL, counts=replace(counted, boxes={"crm": newest}))
     values: Values = {
-        (f"crmservice_stage_seconds_{end}", (("box", "crm"), ("stage", "file"))): 1.0 for end in ("sum", "count")
+        (f"crmservice_stage_seconds_{end}", (("box", "crm"), ("stage", "capture"))): 1.0 for end in ("sum", "count")
     }
     served = {
         line.split("{")[0].split(" ")[0] for line in exposition(full, values).decode().splitlines() if line[0] != "#"
@@ -93,28 +88,6 @@ def test_the_panels_of_the_dashboard_do_not_lie_on_each_other() -> None:
     ]
     assert len(places) == len(set(places))
     assert max(x for x, _ in places) < 24
-
-
-def test_durations_of_several_processes_add_up(home: Path) -> None:
-    for seconds in (0.02, 0.2, 1000.0):
-        one = Durations("crm")
-        one.observe("file", seconds)
-        one.write()
-        one.write()
-    values = metrics.read()
-    labels = (("box", "crm"), ("stage", "file"))
-    assert values["crmservice_stage_seconds_count", labels] == 3
-    assert values["crmservice_stage_seconds_sum", labels] == pytest.approx(1000.22)
-    found = samples(exposition(FULL, values))
-    counted = [
-        found[f"crmservice_stage_seconds_bucket{{box=crm,le={bound},stage=file}}"] for bound in (*BUCKETS, "+Inf")
-    ]
-    assert counted == [0, 1, 1, 2, 2, 2, 2, 2, 3, 3]
-
-
-def test_an_empty_store_counts_nothing(home: Path) -> None:
-    found = counts(date(2026, 11, 25))
-    assert (found.boxes, found.outgoing, found.notices, found.jobs) == ({}, {}, {}, ())
 
 
 def test_the_same_is_served_over_http_as_status_prints(shell: Shell) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from crmservice.store.box_state import State
 
 from crmservice.service.troubles import LOW_DISK_BYTES, Disk, Health
+from crmservice.store.box_state import State
 from crmservice.store.counts import BoxCounts, Counts, JobState
 from crmservice.words import Words
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from crmservice.errors import TryLater
 
@@ -16,8 +17,12 @@ NAME = "crmservice_stage_seconds"
 BUCKETS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0, 3600.0)
 """Upper bounds in seconds; each bucket holds the smaller ones too."""
 
-STAGES = ("capture", "file", "arrival")
-"""A batch made durable; a batch decided and written; a message from its arrival to its verdict."""
+STAGES = ("capture", "arrival")
+"""A batch fetched and made durable; a message from its arrival to its verdict."""
+
+WRITE_EVERY_S = 15.0
+
+T = TypeVar("T")
 
 
 class Durations:
@@ -25,6 +30,7 @@ class Durations:
 
     def __init__(self, box: str) -> None:
         self._box = box
+        self._written = -WRITE_EVERY_S
         self._values: defaultdict[tuple[str, tuple[tuple[str, str], ...]], float] = defaultdict(float)
 
     def observe(self, stage: str, seconds: float) -> None:
@@ -36,19 +42,21 @@ class Durations:
         self._values[f"{NAME}_count", labels] += 1
         self._values[f"{NAME}_sum", labels] += max(seconds, 0.0)
 
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Around one run of a stage, by a clock that never jumps."""
+    def timed(self, stage: str, work: Callable[[], T]) -> T:
+        """Do one run of a stage, by a clock that never jumps."""
         begun = time.monotonic()
         try:
-            yield
+            return work()
         finally:
             self.observe(stage, time.monotonic() - begun)
 
-    def write(self) -> None:
-        """Add what was observed to the database; where it is away, later."""
+    def write(self, *, at_once: bool = False) -> None:
+        """Add what was observed to the database, every few seconds; where it is away, later."""
         from crmservice.store import metrics
 
+        if not self._values or not (at_once or time.monotonic() - self._written >= WRITE_EVERY_S):
+            return
         with suppress(TryLater):
             metrics.add(self._values)
             self._values.clear()
+            self._written = time.monotonic()
