@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,6 +50,11 @@ class Made:
     spoilt: tuple[str, ...]
     removed: tuple[str, ...]
 
+    def as_json(self) -> dict[str, object]:
+        """What ``backup --json`` prints."""
+        lists = {"spoilt": list(self.spoilt), "removed": list(self.removed)}
+        return {**asdict(self), **lists, "folder": str(self.folder)}
+
 
 @dataclass
 class BackUp:
@@ -68,10 +73,12 @@ class BackUp:
         self._check()
         try:
             self.target.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with locks.held(self.target / ".lock", 0):
+            if (lock := locks.take(self.target / ".lock")) is None:
+                raise BackupFailed("another backup is being made in {folder}", folder=self.target)
+            try:
                 return self._made()
-        except TimeoutError:
-            raise BackupFailed("another backup is being made in {folder}", folder=self.target) from None
+            finally:
+                os.close(lock)
         except OSError as fault:
             why = library_words(fault.strerror or str(fault))
             raise BackupFailed(
@@ -91,7 +98,6 @@ class BackUp:
         try:
             messages = sum(counts.arrived for counts in ledger.by_box().values())
             dump.save(fresh / dump.name())
-            dump.sync(fresh / dump.name())
             files = [described(fresh, dump.name()), *self._files(fresh)]
             mails, size, spoilt = self._mails()
             Manifest(self.now(), __version__, dump.name(), messages, tuple(files)).write(fresh)
@@ -135,6 +141,7 @@ class BackUp:
 
     def _mails(self) -> tuple[int, int, tuple[str, ...]]:
         """Bring the mail of all backups up to date; how many came, their bytes, and those that are not as they arrived."""
+        (self.target / MAIL).mkdir(mode=0o700, exist_ok=True)
         pool = BackupFolder(self.target / MAIL)
         erased = erasures.read(erasures.file(self.home))
         pool.remove(sorted(erased.gone))

@@ -44,12 +44,17 @@ def place() -> Path | None:
 def save(file: Path) -> None:
     """Copy the database into a new file. Raises DumpFailed, DatabaseUnavailable, or BadConfiguration without pg_dump."""
     database.refresh()
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     if database.is_postgresql():
         _tool("pg_dump", ["--format=custom", "--no-owner", "--no-privileges", f"--file={file}"])
-        return
-    with database.available():
-        connection.ensure_connection()
-        # A connection of its own: holding a snapshot must not be in the way of anything else.
+    else:
+        _save_sqlite(file)
+    sync(file)
+
+
+def _save_sqlite(file: Path) -> None:
+    # A connection of its own: holding a snapshot must not be in the way of anything else.
+    try:
         with closing(_open(connection.settings_dict["NAME"])) as source, closing(_open(str(file))) as target:
             if source.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
                 source.execute("BEGIN")
@@ -57,6 +62,10 @@ def save(file: Path) -> None:
             source.backup(target, pages=PAGES)
             source.rollback()
             target.execute("PRAGMA journal_mode = DELETE")
+    except sqlite3.Error as fault:
+        raise DumpFailed(
+            "the database can't be copied: {why}", permanent=False, why=library_words(str(fault))
+        ) from fault
 
 
 def load(file: Path) -> None:
