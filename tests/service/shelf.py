@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from crmservice.errors import CrmServiceError
 from crmservice.sources import BATCH, Fetched, Known, SourceError, header_of
 from crmservice.words import Words
 
@@ -44,3 +45,47 @@ class ShelfSource:
 
     def close(self) -> None:
         self._offered.clear()
+
+
+class MailServer(ShelfSource):
+    """A shelf behind a server: the box's pause holds for it. ``broken``: every session ends with this fault."""
+
+    name = "server"
+    remote = True
+
+    def __init__(self, shelf: Shelf, broken: CrmServiceError | None = None) -> None:
+        super().__init__(shelf)
+        self.broken = broken
+        self.sessions = 0
+        self._open = False
+
+    @property
+    def open(self) -> bool:
+        """Whether a session is open."""
+        return self._open
+
+    def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
+        if not self._open:
+            self.sessions += 1
+            self._open = True
+        if self.broken is not None:
+            raise self.broken
+        yield from super().fetch(known, limit_bytes, batch)
+
+    def close(self) -> None:
+        super().close()
+        self._open = False
+
+
+class TellingServer(MailServer):
+    """One that tells of mail. ``during``: called in the place of waiting; gives whether there is mail, or raises."""
+
+    name = "telling"
+
+    def __init__(self, shelf: Shelf, during: Callable[[float, int | None], bool]) -> None:
+        super().__init__(shelf)
+        self.during = during
+
+    def wait(self, seconds: float, wake: int | None = None) -> bool:
+        self._offered.clear()
+        return self.during(seconds, wake)

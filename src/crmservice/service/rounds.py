@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 from crmservice.config import Box, paused
 from crmservice.errors import CrmServiceError
 from crmservice.service.backoff import Turn
-from crmservice.service.box_work import BoxWork
-from crmservice.service.health import Health
 from crmservice.service.stop import Stop
 from crmservice.service.wake import Wake
 from crmservice.sources import Source, Waiting
@@ -29,31 +28,54 @@ QUICK_S = 60.0
 """A server that ends IDLE sooner than this is not asked for it again for a while."""
 
 
+class Work(Protocol):
+    """The work on a box (``box_work.BoxWork``). Both raise CrmServiceError."""
+
+    box: Box
+
+    def take(self, source: Source) -> None:
+        """Take everything that a source has."""
+
+    def file(self) -> None:
+        """File everything that waits."""
+
+
+class Telling(Protocol):
+    """Who is told how the box fares (``health.Health``)."""
+
+    def tell(self, fault: CrmServiceError) -> None:
+        """A fault, as it happens."""
+
+    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False) -> None:
+        """What a round came to."""
+
+
 class Place:
     """A source with its turns: of reading it, and of waiting in its session."""
 
-    def __init__(self, source: Source, poll: float) -> None:
+    def __init__(self, source: Source, poll: float, clock: Callable[[], float]) -> None:
         self.source = source
-        self.reading = Turn(poll)
-        self.idling = Turn(poll)
+        self.reading = Turn(poll, clock)
+        self.idling = Turn(poll, clock)
 
 
 class Rounds:
-    """The rounds of one box. ``now`` gives aware UTC times; the pause is judged by it, everything else by intervals."""
+    """The rounds of one box. ``now`` gives aware UTC times, by which the pause is judged; ``clock`` measures intervals."""
 
     def __init__(
         self,
-        work: BoxWork,
+        work: Work,
         sources: Sequence[Source],
         stop: Stop,
         wake: Wake,
-        health: Health,
+        health: Telling,
         now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._box: Box = work.box
-        self._work, self._stop, self._wake, self._health, self._now = work, stop, wake, health, now
-        self._places = [Place(source, self._box.poll_seconds) for source in sources]
-        self._filing = Turn(self._box.poll_seconds)
+        self._work, self._stop, self._wake, self._health, self._now, self._clock = work, stop, wake, health, now, clock
+        self._box = work.box
+        self._places = [Place(source, self._box.poll_seconds, clock) for source in sources]
+        self._filing = Turn(self._box.poll_seconds, clock)
         self._resting = False
 
     def one(self) -> None:
@@ -67,19 +89,17 @@ class Rounds:
             self._try(place.reading, partial(self._work.take, place.source))
             if place.reading.fault is not None or not isinstance(place.source, Waiting):
                 self._close([place])
-        if self._filing.fault is None or self._filing.due():
+        filing = self._filing.due()
+        if filing or self._filing.fault is None:
             self._try(self._filing, self._work.file)
-        if due or self._filing.fault is not None or resting != was_resting:
+        if due or filing or resting != was_resting or self._filing.fault is not None:
             turns = [*(place.reading for place in self._active()), self._filing]
             faults = [turn.fault for turn in turns if turn.fault is not None]
             self._health.cycle(faults, paused=resting and len(self._active()) < len(self._places))
 
     def wait(self) -> None:
         """Until something is due, or something happens."""
-        turns = [place.reading for place in self._active()]
-        if self._filing.fault is not None:
-            turns.append(self._filing)
-        seconds = min((turn.left() for turn in turns), default=self._box.poll_seconds)
+        seconds = min(turn.left() for turn in (self._filing, *(place.reading for place in self._active())))
         if seconds <= 0:
             return
         place = next((place for place in self._active() if self._idles(place)), None)
@@ -103,7 +123,7 @@ class Rounds:
     def _idle(self, place: Place, seconds: float) -> bool:
         """Wait in the session of a server that tells of mail; whether somebody else woke us."""
         assert isinstance(place.source, Waiting)
-        begun = time.monotonic()
+        begun = self._clock()
         try:
             with self._stop.waiting():
                 mail = place.source.wait(seconds, self._wake.fileno())
@@ -111,7 +131,7 @@ class Rounds:
                 place.reading.now()
                 return self._wake.wait(TOGETHER_S)
         except CrmServiceError as fault:
-            if time.monotonic() - begun >= QUICK_S:
+            if self._clock() - begun >= QUICK_S:
                 place.idling.went_well()
             place.idling.failed(fault)
             place.reading.after(place.idling.left())

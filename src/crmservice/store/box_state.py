@@ -73,8 +73,12 @@ def bad_file(box: str, fault: Words) -> None:
 
 def good_file(box: str) -> None:
     """Say that the box's file is in order. Raises DatabaseUnavailable."""
+    sql = (
+        "UPDATE crm_box_state SET state = CASE WHEN failures > 0 THEN 'failing' ELSE 'ok' END, fault = ''"
+        " WHERE box = %s AND state = 'bad-file'"
+    )
     with writing():
-        bulk.execute("UPDATE crm_box_state SET state = '', fault = '' WHERE box = %s AND state = 'bad-file'", [box])
+        bulk.execute(sql, [box])
 
 
 def _write(state: State, conflict: str) -> None:
