@@ -100,11 +100,6 @@ def test_an_updated_task_keeps_its_problem() -> None:
     )
 
 
-def test_only_an_address_that_nobody_has_is_forbidden() -> None:
-    marked = after(Directory(), MarkAddress("a@b.cz", "broken"), MarkAddress("c@d.cz", "broken", contacts=(1,)))
-    assert marked.forbidden == {("a@b.cz", "broken")}
-
-
 def test_what_we_sent_is_known_and_what_we_got_is_not() -> None:
     sent = after(Directory(), JoinThread(5), ACTIVITY)
     assert (sent.sent_ids, sent.sent_to) == (frozenset({digest("1@x")}), frozenset({"jana@acme.cz"}))

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from crmservice.crm.records import MarkAddress
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
 from crmservice.store import inbox, tables
 from crmservice.store.gateway import StoreGateway
-from crmservice.testing.builders import Office, box
+from crmservice.testing.builders import Office, box, of
 from tests.pipeline.mailboxes import mailboxes, settings_of_boxes
 
 Tables = dict[str, list[dict[str, Any]]]
@@ -81,4 +82,6 @@ def test_the_store_and_memory_decide_alike(
     foretold = [(a.responsible, a.direction, a.type, a.scope, a.contract, a.order, a.task) for a in office.filed]
     assert sorted(map(repr, stored)) == sorted(map(repr, foretold))
     assert {task["number"] for task in export["tasks"]} == {t.number for t in office.gateway.directory.tasks.values()}
-    assert {(f["email"], f["type"]) for f in export["forbidden_emails"]} == office.gateway.directory.forbidden
+    marks = [mark for decision in office.decisions for mark in of(decision, MarkAddress)]
+    forbidden = {(mark.address, mark.mark) for mark in marks if not (mark.contacts or mark.accounts)}
+    assert {(f["email"], f["type"]) for f in export["forbidden_emails"]} == forbidden

@@ -140,7 +140,7 @@ def test_a_changed_reference_table_is_seen_at_once(desk: Desk) -> None:
     assert [user.login for user in found.shared["info@firma.cz"].users] == ["svoboda"]
 
 
-def test_marks_are_set_once_and_noted_once(desk: Desk, row: Row) -> None:
+def test_marks_are_set_once_and_noted_once_for_each_message(desk: Desk, row: Row) -> None:
     one, two = row(), row()
     contact, account = desk.jana.id, desk.jana.account or 0
     opt_out = MarkAddress("jana@acme.cz", "do_not_send", (contact,), (account,))
@@ -151,13 +151,21 @@ def test_marks_are_set_once_and_noted_once(desk: Desk, row: Row) -> None:
     assert [tables.export()["accounts"][0][name] for name in flags] == [False, False, False]
     off = ({"allow_emails": True, "allow_bulk_emails": True}, {"allow_emails": False, "allow_bulk_emails": False})
     assert effects(one.id) == [("contact", *off), ("account", *off)]
-    assert effects(two.id) == [("contact", {"email_broken": False}, {"email_broken": True})]
+    assert effects(two.id) == [
+        ("contact", off[1], off[1]),
+        ("contact", {"email_broken": False}, {"email_broken": True}),
+        ("account", off[1], off[1]),
+    ]
 
 
 def test_a_forbidden_address_says_who_forbade_it(desk: Desk, row: Row) -> None:
     one = row()
     desk.apply((one, decision(1, MarkAddress("x@jinde.cz", "do_not_send", unverified=True))))
     assert effects(one.id) == [("forbiddenemail", "", ["x@jinde.cz", "do_not_send", True])]
+    later = row()
+    mark = MarkAddress("x@jinde.cz", "do_not_send")
+    desk.apply((later, decision(2, mark, mark)))
+    assert effects(later.id) == [("forbiddenemail", *[["x@jinde.cz", "do_not_send", False]] * 2)]
     assert ("x@jinde.cz", "do_not_send", True) in [
         (f.email, f.type, f.unverified) for f in access.forbidden_emails(tables.EVERYBODY)
     ]
@@ -189,13 +197,16 @@ def test_merging_threads_notes_what_was_merged(desk: Desk, row: Row) -> None:
     desk.apply((one, decision(1, JoinThread(5), activity(desk.novak, thread=5, contract=desk.contract))))
     desk.apply((two, decision(2, JoinThread(7), activity(desk.novak, thread=7))))
     desk.apply((three, decision(3, JoinThread(7, (5, 7)))))
-    ((table, before, after),) = effects(three.id)
+    _join, (table, before, after) = effects(three.id)
     made = models.Activity.objects.get(message=one.id)
     assert (table, after) == ("thread", 7)
     assert before == {
         "messages": [identity(1).message_id.hex()],
         "activities": [made.id],
+        "people": ["jana@acme.cz", "novak@firma.cz"],
+        "brought": [],
         "filing": [desk.contract, None, None],
+        "filed": True,
     }
     assert made.thread == 7
     filing = ("threadfiling", "", [desk.contract, None, None])
@@ -207,7 +218,7 @@ def test_a_thread_filed_the_same_again_is_no_effect(desk: Desk, row: Row) -> Non
     one, two = row(), row()
     desk.apply((one, decision(1, JoinThread(5), filed)))
     desk.apply((two, decision(2, JoinThread(5), filed)))
-    assert [table for table, _, _ in effects(two.id)] == ["activity"]
+    assert [table for table, _, _ in effects(two.id)] == ["activity", "join"]
 
 
 def test_a_mail_without_message_id_has_no_place_in_a_thread(desk: Desk, row: Row) -> None:

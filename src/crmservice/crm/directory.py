@@ -20,7 +20,6 @@ from crmservice.crm.records import (
     Intent,
     InvitationRecord,
     JoinThread,
-    MarkAddress,
     Order,
     PutInvitation,
     Seen,
@@ -76,7 +75,6 @@ class Directory:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
-    forbidden: frozenset[tuple[str, str]] = frozenset()
     seen: Mapping[bytes, tuple[Seen, ...]] = field(default_factory=dict)
     threads: Mapping[bytes, Thread] = field(default_factory=dict)
     sent_ids: frozenset[bytes] = frozenset()
@@ -167,12 +165,6 @@ def _account_of(directory: Directory, contract: int | None) -> int | None:
     return next((one.account for one in directory.contracts.values() if one.id == contract), None)
 
 
-def _mark(directory: Directory, intent: MarkAddress, _identity: Identity, _mail: Message) -> Directory:
-    if intent.contacts or intent.accounts:
-        return directory
-    return replace(directory, forbidden=directory.forbidden | {(intent.address, intent.mark)})
-
-
 def _put_invitation(directory: Directory, intent: PutInvitation, _identity: Identity, _mail: Message) -> Directory:
     event = intent.event
     place = (intent.user, event.uid, event.occurrence)
@@ -245,7 +237,6 @@ _FOLDS: Mapping[type, Callable[..., Directory]] = {
     CreateActivity: _activity,
     CreateTask: _create_task,
     UpdateTask: _update_task,
-    MarkAddress: _mark,
     PutInvitation: _put_invitation,
     CancelInvitation: _cancel,
     TakeTurn: _turn,

@@ -34,7 +34,6 @@ def directory_from(tables: Mapping[str, Any]) -> Directory:
         tasks=tasks,
         problems={task.problem_id: number for number, task in tasks.items() if task.problem_id},
         types={fold(name): name for name in [_DEFAULT_TYPE, *(r["name"] for r in records.get("activity_types", ()))]},
-        forbidden=frozenset((r["email"], r["type"]) for r in records.get("forbidden_emails", ())),
         last_task_number=max([0, *(int(t.number) for t in tasks.values() if t.number.isdecimal())]),
     )
 

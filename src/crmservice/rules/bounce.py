@@ -39,6 +39,4 @@ def _intent(case: Case, address: str, quoted: bool) -> tuple[Intent, ...]:
         return (Suggest("broken", address, {"because": "nothing-sent"}),)
     contacts = tuple(contact.id for contact in case.directory.contacts.get(address, ()))
     accounts = tuple(account.id for account in case.directory.accounts.get(address, ()))
-    if not contacts and not accounts and (address, "broken") in case.directory.forbidden:
-        return ()
     return (MarkAddress(address, "broken", contacts, accounts),)

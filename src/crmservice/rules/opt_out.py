@@ -19,12 +19,10 @@ def opt_out(case: Case) -> Answer:
     address = case.sender.email
     if case.ours(address) or case.user(address) is not None:
         return not_mine("our-own-address", address=address)
-    return go_on("asked-for-no-mail", *_marks(case, address), address=address, verified=case.may_command)
+    return go_on("asked-for-no-mail", _mark(case, address), address=address, verified=case.may_command)
 
 
-def _marks(case: Case, address: str) -> tuple[MarkAddress, ...]:
+def _mark(case: Case, address: str) -> MarkAddress:
     contacts = tuple(contact.id for contact in case.directory.contacts.get(address, ()))
     accounts = tuple(account.id for account in case.directory.accounts.get(address, ()))
-    if not contacts and not accounts and (address, "do_not_send") in case.directory.forbidden:
-        return ()
-    return (MarkAddress(address, "do_not_send", contacts, accounts, unverified=not case.may_command),)
+    return MarkAddress(address, "do_not_send", contacts, accounts, unverified=not case.may_command)

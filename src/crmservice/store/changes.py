@@ -39,10 +39,15 @@ def _json(value: Any) -> str:
 
 @dataclass(slots=True)
 class Changes:
-    """Changes of rows of one table. ``names`` are the columns that may change."""
+    """Changes of rows of one table. ``names`` are the columns that may change.
+
+    ``supports``: a change that finds its values there already is an effect too (its ``before`` is its ``after``): who
+    takes the first one back must know that somebody else wants the same.
+    """
 
     model: type[models.Model]
     names: tuple[str, ...]
+    supports: bool = False
     wished: list[tuple[int, int, State | Change]] = field(default_factory=list)
 
     def add(self, message: int, row: int, change: State | Change) -> None:
@@ -55,16 +60,21 @@ class Changes:
             return
         states = self._states({row for _, row, _ in self.wished})
         changed: dict[int, None] = {}
+        noted: set[tuple[int, int, tuple[str, ...]]] = set()
         for message, row, change in self.wished:
             if (state := states.get(row)) is None:
                 continue
             new = change(dict(state)) if callable(change) else change
             different = {name: value for name, value in new.items() if state[name] != value}
+            after = new if self.supports else different
+            place = (message, row, tuple(after))
+            if different or (after and place not in noted):
+                before = {name: state[name] for name in after}
+                effects.add(message, self.model._meta.model_name or "", row, before, after)
             if different:
-                before = {name: state[name] for name in different}
-                effects.add(message, self.model._meta.model_name or "", row, before, different)
                 state.update(different)
                 changed[row] = None
+            noted.add(place)
         rows = ([*(states[row][name] for name in self.names), row] for row in changed)
         bulk.update(self.model, *self.names).run(rows)
 

@@ -34,7 +34,7 @@ PEOPLE_KEPT = 20_000
 People = Callable[[str], frozenset[str]]
 """The addresses that take part in the mail with this backup path."""
 
-_UNDONE = ("task", "invitation", "forbiddenemail", "sharedaddress", "threadfiling")
+_UNDONE = ("task", "invitation", "sharedaddress", "threadfiling")
 
 
 @dataclass(slots=True)
@@ -133,7 +133,6 @@ class _Before:
             tasks=tasks,
             problems={problem: folded for problem, folded in found.problems.items() if folded in tasks},
             last_task_number=_last_number_without(later, self.row),
-            forbidden=_forbidden_before(found.forbidden, later, self.row),
             invitations=_invitations_before(found.invitations, later, self.row),
             turns=_turns_before(found.turns, later, self.row),
             threads={digest: self._filing(thread, later) for digest, thread in found.threads.items()},
@@ -274,12 +273,6 @@ def _newest_filing(thread: int, row: int) -> tuple[int | None, int | None, str |
     for contract, order, task in bulk.query(sql, [thread, row]):
         return contract, order, task
     return None, None, None
-
-
-def _forbidden_before(found: frozenset[tuple[str, str]], later: _Later, row: int) -> frozenset[tuple[str, str]]:
-    sql = "SELECT id, email, type FROM crm_forbidden_email WHERE email IN {in}"
-    stored = bulk.query_in(sql, {email for email, _ in found})
-    return found - {(email, kind) for key, email, kind in stored if later.before("forbiddenemail", key, row) == ""}
 
 
 def _invitations_before(

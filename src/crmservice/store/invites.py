@@ -12,16 +12,12 @@ from crmservice.crm.ids import new_id
 from crmservice.crm.records import CancelInvitation, PutInvitation, SetAttendee
 from crmservice.store import bulk, texts
 from crmservice.store.changes import Changes, Effects, State
+from crmservice.store.kinds import INVITATION
 from crmservice.store.lookup import short
 from crmservice.store.models import Invitation
 
 INTENTS = (PutInvitation, CancelInvitation, SetAttendee)
 CANCELLED = "cancelled"
-
-_FIELDS = (
-    "summary", "description", "location", "organizer", "starts", "ends", "all_day", "zone", "rule", "excluded",
-    "attendees", "sequence", "stamp", "status", "maker", "confirmed", "answerable", "fingerprint",
-)  # fmt: skip
 
 Place = tuple[int, str, str]
 
@@ -41,7 +37,7 @@ class Invitations:
         if not self.wished:
             return
         places = _places({short(_uid(intent)) for _, intent in self.wished})
-        changes = Changes(Invitation, _FIELDS)
+        changes = Changes(Invitation, INVITATION)
         new: list[bulk.Row] = []
         for message, intent in self.wished:
             if isinstance(intent, PutInvitation):
@@ -50,7 +46,7 @@ class Invitations:
                 _cancel(message, intent, places, changes)
             else:
                 _answer(message, intent, places, changes)
-        bulk.insert(Invitation, "id", "user_id", "uid", "occurrence", "message_id", *_FIELDS).run(new)
+        bulk.insert(Invitation, "id", "user_id", "uid", "occurrence", "message_id", *INVITATION).run(new)
         changes.write(effects)
 
 
@@ -77,8 +73,8 @@ def _put(
         changes.add(message, row, state)
         return
     places[place] = row = new_id()
-    new.append((row, *place, message, *(state[name] for name in _FIELDS)))
-    effects.add(message, "invitation", row, None, list(place))
+    new.append((row, *place, message, *(state[name] for name in INVITATION)))
+    effects.add(message, "invitation", row, None, [*place, *state.values()])
 
 
 def _state(intent: PutInvitation) -> State:

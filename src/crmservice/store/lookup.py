@@ -45,7 +45,6 @@ def directory(wanted: Wanted, rows: Collection[int], reference: Reference) -> Di
         tasks=tasks,
         problems={task.problem_id: folded for folded, task in tasks.items() if task.problem_id in wanted.problems},
         types=reference.types,
-        forbidden=_forbidden(wanted.addresses),
         seen=seen(wanted.keys, rows),
         threads=_threads({digest: thread for digest, thread, _ in digests}),
         sent_ids=frozenset(digest for digest, _, sent in digests if sent),
@@ -144,11 +143,6 @@ def _tasks(wanted: Wanted) -> dict[str, Task]:
         folded: Task(number, subject, status, contract, account, problem or "")
         for folded, number, subject, status, contract, account, problem in rows
     }
-
-
-def _forbidden(addresses: Collection[str]) -> frozenset[tuple[str, str]]:
-    rows = query_in("SELECT email, type FROM crm_forbidden_email WHERE email IN {in}", addresses)
-    return frozenset((email, kind) for email, kind in rows)
 
 
 def seen(keys: Collection[bytes], rows: Collection[int]) -> dict[bytes, tuple[Seen, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from crmservice.crm.records import CreateActivity, JoinThread
 from crmservice.mail.text import fold
@@ -21,18 +22,18 @@ _FILE = "(thread) DO UPDATE SET contract_id = excluded.contract_id, order_id = e
 class Threads:
     """What a batch does to threads, in its order."""
 
-    members: dict[bytes, int] = field(default_factory=dict)
-    people: dict[tuple[int, str], None] = field(default_factory=dict)
+    joins: list[tuple[int, JoinThread, bytes, frozenset[str]]] = field(default_factory=list)
     filings: list[tuple[int, CreateActivity]] = field(default_factory=list)
     merges: list[tuple[int, int, int]] = field(default_factory=list)
-    sent_ids: set[bytes] = field(default_factory=set)
-    sent_to: dict[str, None] = field(default_factory=dict)
+    sent: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def join(self, message: int, intent: JoinThread, message_id: bytes, people: Iterable[str]) -> None:
-        """A mail belongs to a thread, and may show others to be the same."""
-        if message_id:
-            self.members[message_id] = intent.thread
-        self.people.update(((intent.thread, address), None) for address in people)
+    def join(self, message: int, intent: JoinThread, message_id: bytes, people: frozenset[str]) -> None:
+        """A mail belongs to a thread, and may show others to be the same.
+
+        ``people`` take part in it. ``sent``: a mail of ours says here to whom it went, so that a bounce that quotes
+        it, or names them, may be believed (SPEC 13.5).
+        """
+        self.joins.append((message, intent, message_id, people))
         # In this order the filing of the smallest id is kept where the wanted thread has none (crm.directory).
         self.merges += [(message, intent.thread, other) for other in sorted(intent.merged) if other != intent.thread]
 
@@ -41,22 +42,26 @@ class Threads:
         if intent.thread is not None and (intent.contract or intent.order or intent.task):
             self.filings.append((message, intent))
 
-    def sent(self, message_id: bytes, recipients: Iterable[str]) -> None:
-        """We sent this mail: a bounce that quotes it, or names its recipients, may be believed (SPEC 13.5)."""
-        if message_id:
-            self.sent_ids.add(message_id)
-        self.sent_to.update(dict.fromkeys(recipients))
-
     def write(self, effects: Effects, task_ids: Mapping[str, int]) -> None:
         """Write all that; merges come last, because what they merge must be there."""
-        members = [(digest, thread, digest in self.sent_ids) for digest, thread in self.members.items()]
-        bulk.insert(models.ThreadMessage, "digest", "thread", "sent", conflict=_JOIN).run(members)
-        bulk.insert(models.ThreadPerson, "thread", "address", conflict="DO NOTHING").run(self.people)
-        addresses = ((address,) for address in self.sent_to)
-        bulk.insert(models.SentAddress, "address", conflict="DO NOTHING").run(addresses)
+        self._write_joins(effects)
         self._write_filings(effects, task_ids)
         for message, thread, other in self.merges:
             merge(message, thread, other, effects)
+
+    def _write_joins(self, effects: Effects) -> None:
+        members = [(digest, intent.thread, row in self.sent) for row, intent, digest, _ in self.joins if digest]
+        was = threads_of(digest for digest, *_ in members)
+        bulk.insert(models.ThreadMessage, "digest", "thread", "sent", conflict=_JOIN).run(members)
+        people = {(intent.thread, address): None for _, intent, _, people in self.joins for address in people}
+        bulk.insert(models.ThreadPerson, "thread", "address", conflict="DO NOTHING").run(people)
+        addresses = {(address,): None for recipients in self.sent.values() for address in recipients}
+        bulk.insert(models.SentAddress, "address", conflict="DO NOTHING").run(addresses)
+        for row, intent, digest, people_of_it in self.joins:
+            elsewhere = was.get(digest, intent.thread)
+            before = {"thread": elsewhere} if elsewhere != intent.thread else None
+            effects.add(row, "join", intent.thread, before, joined(digest, people_of_it, self.sent.get(row)))
+            was[digest] = intent.thread
 
     def _write_filings(self, effects: Effects, task_ids: Mapping[str, int]) -> None:
         if not self.filings:
@@ -74,31 +79,54 @@ class Threads:
         bulk.insert(models.ThreadFiling, *names, conflict=_FILE).run((thread, *changed[thread]) for thread in changed)
 
 
+def joined(digest: bytes, people: Iterable[str], sent: Iterable[str] | None) -> dict[str, Any]:
+    """What a mail brings to its thread: its Message-ID's digest, who takes part, and to whom we sent it (if we did)."""
+    found: dict[str, Any] = {"message": digest.hex(), "people": sorted(people)}
+    return found if sent is None else found | {"sent": list(sent)}
+
+
+def threads_of(digests: Iterable[bytes]) -> dict[bytes, int]:
+    """The threads that these Message-IDs belong to."""
+    found = bulk.query_in("SELECT digest, thread FROM crm_thread_message WHERE digest IN {in}", digests)
+    return {bytes(digest): thread for digest, thread in found}
+
+
 def _filings(threads: Iterable[int]) -> dict[int, list[int | None]]:
     sql = "SELECT thread, contract_id, order_id, task_id FROM crm_thread_filing WHERE thread IN {in}"
     return {thread: filing for thread, *filing in bulk.query_in(sql, threads)}
 
 
 def merge(message: int, thread: int, other: int, effects: Effects) -> None:
-    """Make ``other`` part of ``thread``; a mail that joins two is rare, so this asks for each."""
-    members = [
-        bytes(d).hex() for (d,) in bulk.query("SELECT digest FROM crm_thread_message WHERE thread = %s", [other])
-    ]
-    activities = [key for (key,) in bulk.query("SELECT id FROM crm_activity WHERE thread = %s", [other])]
-    filing = _filings([other]).get(other)
-    before = {"messages": members, "activities": activities, "filing": filing}
+    """Make ``other`` part of ``thread``; a mail that joins two is rare, so this asks for each.
+
+    The effect holds what was of ``other``, who came into ``thread`` by it, and whether its filing did.
+    """
+    digests = bulk.query("SELECT digest FROM crm_thread_message WHERE thread = %s", [other])
+    activities = bulk.query("SELECT id FROM crm_activity WHERE thread = %s", [other])
+    people, there = _people(other), set(_people(thread))
+    filings = _filings([thread, other])
+    if not (digests or activities or people or other in filings):
+        return
+    brought = [address for address in people if address not in there]
+    filed = other in filings and thread not in filings
+    before = {
+        "messages": [bytes(digest).hex() for (digest,) in digests],
+        "activities": [key for (key,) in activities],
+        "people": people,
+        "brought": brought,
+        "filing": filings.get(other),
+        "filed": filed,
+    }
     effects.add(message, "thread", other, before, thread)
     bulk.execute("UPDATE crm_thread_message SET thread = %s WHERE thread = %s", [thread, other])
     bulk.execute("UPDATE crm_activity SET thread = %s WHERE thread = %s", [thread, other])
-    bulk.execute(
-        "INSERT INTO crm_thread_person (thread, address)"
-        " SELECT %s, address FROM crm_thread_person WHERE thread = %s ON CONFLICT DO NOTHING",
-        [thread, other],
-    )
+    bulk.insert(models.ThreadPerson, "thread", "address").run((thread, address) for address in brought)
     bulk.execute("DELETE FROM crm_thread_person WHERE thread = %s", [other])
-    bulk.execute(
-        "INSERT INTO crm_thread_filing (thread, contract_id, order_id, task_id)"
-        " SELECT %s, contract_id, order_id, task_id FROM crm_thread_filing WHERE thread = %s ON CONFLICT DO NOTHING",
-        [thread, other],
-    )
+    if filed:
+        bulk.execute("UPDATE crm_thread_filing SET thread = %s WHERE thread = %s", [thread, other])
     bulk.execute("DELETE FROM crm_thread_filing WHERE thread = %s", [other])
+
+
+def _people(thread: int) -> list[str]:
+    rows = bulk.query("SELECT address FROM crm_thread_person WHERE thread = %s ORDER BY address", [thread])
+    return [address for (address,) in rows]

@@ -24,9 +24,12 @@ from crmservice.crm.records import (
 from crmservice.mail.text import fold
 from crmservice.pipeline.gateway import Outcome
 from crmservice.pipeline.rule import Verdict
-from crmservice.store import bulk, canaries, invites, models, texts, threads
+from crmservice.store import bulk, canaries, invites, kinds, models, texts, threads
 from crmservice.store.changes import Changes, Effects
 from crmservice.store.trails import log_json, trail_json
+
+OPEN = "open"
+"""The state of a suggestion that nobody answered yet."""
 
 ORIGINAL = -1
 """The place of Original.eml among a message's attachments."""
@@ -63,8 +66,8 @@ class Writes:
         self.invitations = invites.Invitations()
         self.canaries: list[tuple[datetime, str]] = []
         self.task_changes = Changes(models.Task, ("subject", "status", "contract_id", "body"))
-        self.contact_marks = Changes(models.Contact, _MARKS)
-        self.account_marks = Changes(models.Account, _MARKS)
+        self.contact_marks = Changes(models.Contact, _MARKS, supports=True)
+        self.account_marks = Changes(models.Account, _MARKS, supports=True)
         self.turns = Changes(models.SharedAddress, ("last_user_id",))
 
     def take(self, outcome: Outcome) -> None:
@@ -108,10 +111,14 @@ class Writes:
         ))  # fmt: skip
         self.contacts += [(key, contact) for contact in intent.contacts]
         self.accounts += [(key, account) for account in intent.accounts]
-        self.effects.add(row, "activity", key, None, [intent.responsible, intent.contract, intent.order, task, level])
+        self.effects.add(row, "activity", key, None, [
+            intent.responsible, intent.contract, intent.order, task, level, self.type_ids[intent.type],
+            intent.direction.value, intent.sent, intent.due, intent.completed, kinds.checksum(message.subject, message.text),
+            intent.contacts, intent.accounts,
+        ])  # fmt: skip
         self.threads.file(row, intent)
         if intent.direction is Direction.OUTGOING:
-            self.threads.sent(outcome.decision.identity.message_id, message.recipients)
+            self.threads.sent[row] = message.recipients
 
     def _create_task(self, outcome: Outcome, intent: CreateTask) -> None:
         key = new_id()
@@ -121,8 +128,12 @@ class Writes:
             key, intent.number, fold(intent.number), value, intent.subject, intent.body, intent.status,
             intent.approver, intent.contract, intent.problem_id or None,
         ))  # fmt: skip
-        self.solvers += [(key, user) for user in dict.fromkeys(intent.solvers)]
-        self.effects.add(outcome.row.id, "task", key, None, [intent.number, intent.subject, intent.status])
+        solvers = tuple(dict.fromkeys(intent.solvers))
+        self.solvers += [(key, user) for user in solvers]
+        self.effects.add(outcome.row.id, "task", key, None, [
+            intent.number, intent.status, intent.approver, intent.contract, intent.problem_id or None,
+            kinds.checksum(intent.subject, intent.body), solvers,
+        ])  # fmt: skip
 
     def _update_task(self, outcome: Outcome, intent: UpdateTask) -> None:
         new = {
@@ -143,8 +154,9 @@ class Writes:
             self.forbidden.append((outcome.row.id, intent))
 
     def _suggest(self, outcome: Outcome, intent: Suggest) -> None:
-        payload = texts.compact(intent.payload)
-        self.suggestions.append((new_id(), outcome.row.id, intent.kind, intent.target, payload, "open"))
+        key, payload = new_id(), texts.compact(intent.payload)
+        self.suggestions.append((key, outcome.row.id, intent.kind, intent.target, payload, OPEN))
+        self.effects.add(outcome.row.id, "suggestion", key, None, [intent.kind, intent.target, OPEN])
 
     def _turn(self, outcome: Outcome, intent: TakeTurn) -> None:
         self.turns.add(outcome.row.id, intent.shared, {"last_user_id": intent.user})
@@ -221,15 +233,19 @@ def _attachments(outcome: Outcome) -> Iterable[bulk.Row]:
 
 
 def _write_forbidden(marks: list[tuple[int, MarkAddress]], effects: Effects) -> None:
-    """Each address once for each reason, whoever asks how often."""
-    wished = {(intent.address, intent.mark): (row, intent) for row, intent in reversed(marks)}
-    there = set(
-        bulk.query_in("SELECT email, type FROM crm_forbidden_email WHERE email IN {in}", {a for a, _ in wished})
-    )
-    rows = []
-    for place, (message, intent) in wished.items():
+    """Each address once for each reason; whoever asks for what is there already is noted too (``Changes.supports``)."""
+    sql = "SELECT email, type, id FROM crm_forbidden_email WHERE email IN {in}"
+    there = {(email, kind): key for email, kind, key in bulk.query_in(sql, {intent.address for _, intent in marks})}
+    rows: list[bulk.Row] = []
+    noted: set[tuple[int, str, str]] = set()
+    for message, intent in marks:
+        place = (intent.address, intent.mark)
+        after = [*place, intent.unverified]
         if place not in there:
-            key = new_id()
-            rows.append((key, *place, intent.unverified))
-            effects.add(message, "forbiddenemail", key, None, [*place, intent.unverified])
+            there[place] = new_id()
+            rows.append((there[place], *after))
+            effects.add(message, "forbiddenemail", there[place], None, after)
+        elif (message, *place) not in noted:
+            effects.add(message, "forbiddenemail", there[place], after, after)
+        noted.add((message, *place))
     bulk.insert(models.ForbiddenEmail, "id", "email", "type", "unverified").run(rows)

@@ -123,7 +123,7 @@ class GatewayContract:
     def same(self, found: Directory, foretold: Directory) -> None:
         """Both hold the same, as far as a rule can tell."""
         for name in (
-            "tasks", "problems", "forbidden", "seen", "threads", "sent_ids", "invitations", "turns", "last_task_number",
+            "tasks", "problems", "seen", "threads", "sent_ids", "invitations", "turns", "last_task_number",
         ):  # fmt: skip
             assert getattr(found, name) == getattr(foretold, name), name
         asked = EVERYTHING.addresses
@@ -237,14 +237,6 @@ class GatewayContract:
         contract = self.look(gateway).contracts["z-1"].id
         after = self.apply(gateway, row(), decision(1, UpdateTask("77", "Jinak", "Solved", contract, "text")))
         assert (after.tasks["77"].subject, after.tasks["77"].status) == ("Jinak", "Solved")
-
-    def test_a_forbidden_address_is_known_once(self, gateway: CrmGateway, row: Callable[[], Waiting]) -> None:
-        """However often it is marked; one in the address book is not forbidden but marked there."""
-        mark = MarkAddress("mrtvy@jinde.cz", "broken")
-        self.apply(gateway, row(), decision(1, mark, mark))
-        bob = self.look(gateway).contacts["bob@beta.example"][0].id
-        after = self.apply(gateway, row(), decision(2, mark, MarkAddress("bob@beta.example", "broken", (bob,))))
-        assert after.forbidden == {("mrtvy@jinde.cz", "broken"), ("nechce@jinde.cz", "do_not_send")}
 
     def test_a_thread_knows_its_people_and_its_filing(self, gateway: CrmGateway, row: Callable[[], Waiting]) -> None:
         """The newest activity that is filed at all files the thread."""
