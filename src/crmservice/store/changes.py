@@ -17,20 +17,29 @@ Change = Callable[[State], State]
 
 @dataclass(slots=True)
 class Effects:
-    """What a batch changed. ``first`` says with which number a message's effects begin."""
+    """What a batch changed. ``first`` says with which number a message's effects begin; ``change``: whose they are."""
 
+    change: int | None = None
     first: dict[int, int] = field(default_factory=dict)
-    rows: list[tuple[int, int, str, str, str, str]] = field(default_factory=list)
+    rows: list[bulk.Row] = field(default_factory=list)
 
-    def add(self, message: int, table: str, row: int | str, before: Any = None, after: Any = None) -> None:
-        """Note an effect; ``before`` None: the row was made; ``after`` None: it went."""
+    def add(
+        self, message: int, table: str, row: int | str, before: Any = None, after: Any = None, *, counts: bool = True
+    ) -> None:
+        """Note an effect; ``before`` None: the row was made; ``after`` None: it went.
+
+        One that takes another back does not count as the message's (``counts``): both are over.
+        """
         n = self.first.get(message, 0)
         self.first[message] = n + 1
-        self.rows.append((message, n, table, str(row), _json(before), _json(after)))
+        undone = None if counts else self.change
+        self.rows.append((message, n, table, str(row), _json(before), _json(after), self.change, undone))
 
     def write(self) -> None:
         """Insert them."""
-        bulk.insert(Effect, "message_id", "n", "table", "row", "before", "after").run(self.rows)
+        names = ("message_id", "n", "table", "row", "before", "after", "change_id", "undone_id")
+        bulk.insert(Effect, *names).run(self.rows)
+        self.rows.clear()
 
 
 def _json(value: Any) -> str:

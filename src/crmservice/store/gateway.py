@@ -15,7 +15,7 @@ from crmservice.errors import CrmServiceError
 from crmservice.mail.text import fold
 from crmservice.pipeline.gateway import Outcome, StaleDirectory
 from crmservice.pipeline.rule import Verdict
-from crmservice.store import bulk, lookup, models, reference
+from crmservice.store import bulk, lookup, models, noted, reference
 from crmservice.store.database import available, refresh, writing
 from crmservice.store.inbox import Lease
 from crmservice.store.writes import Writes
@@ -81,7 +81,7 @@ class StoreGateway:
         _check_numbers(intents)
         writes = Writes(self._type_ids(intents), _task_ids(intents))
         if self._again:
-            writes.effects.first.update(_effects_so_far(outcomes))
+            writes.effects.first.update(noted.next_numbers([outcome.row.id for outcome in outcomes]))
         for outcome in outcomes:
             writes.take(outcome)
         writes.write()
@@ -135,8 +135,3 @@ def _task_ids(intents: Sequence[Intent]) -> dict[str, int]:
     if wished - ids.keys():
         raise StaleDirectory("the task {number} is gone: decide this batch again", number=min(wished - ids.keys()))
     return ids
-
-
-def _effects_so_far(outcomes: Sequence[Outcome]) -> dict[int, int]:
-    sql = "SELECT message_id, max(n) + 1 FROM crm_effect WHERE message_id IN {in} GROUP BY message_id"
-    return dict(bulk.query_in(sql, [outcome.row.id for outcome in outcomes]))

@@ -217,23 +217,10 @@ def _later(begin: int) -> _Later:
     return later
 
 
-_RECEIVERS = (
-    "SELECT m.id, a.responsible_id FROM crm_message m JOIN crm_activity a ON a.message_id = m.id"
-    " WHERE m.id < %s AND m.id IN {in}"
-)
-_ADDED = (
-    "SELECT m.first_id, a.responsible_id FROM crm_message m JOIN crm_activity a ON a.message_id = m.id"
-    " WHERE m.id < %s AND m.first_id IN {in}"
-)
-
-
 def _seen_before(found: Mapping[bytes, tuple[Seen, ...]], row: int) -> dict[bytes, tuple[Seen, ...]]:
     """Earlier messages alone, and the users who had an activity of them by then."""
     earlier = [one.message for many in found.values() for one in many if one.message < row]
-    users: dict[int, set[int]] = {}
-    for sql in (_RECEIVERS, _ADDED):
-        for message, user in bulk.query_in(sql, earlier, before=[row]):
-            users.setdefault(message, set()).add(user)
+    users = lookup.receivers(earlier, before=row)
     kept = {
         key: tuple(replace(one, users=frozenset(users.get(one.message, ()))) for one in many if one.message < row)
         for key, many in found.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -150,7 +151,7 @@ def seen(keys: Collection[bytes], rows: Collection[int]) -> dict[bytes, tuple[Se
     sql = "SELECT key, id, body_digest, message_id_digest FROM crm_message WHERE key IN {in} ORDER BY id"
     own = frozenset(rows)
     found = [row for row in query_in(sql, keys) if row[1] not in own]
-    users = _receivers([row[1] for row in found])
+    users = receivers([row[1] for row in found])
     result: dict[bytes, tuple[Seen, ...]] = {}
     for key, message, body, message_id in found:
         row = Seen(message, bytes(body or b""), bytes(message_id or b""), frozenset(users.get(message, ())))
@@ -158,16 +159,31 @@ def seen(keys: Collection[bytes], rows: Collection[int]) -> dict[bytes, tuple[Se
     return result
 
 
-def _receivers(messages: Collection[int]) -> dict[int, set[int]]:
-    """Message -> users with an activity of it, also by a later copy that named them (RECIPIENT ADDED)."""
-    own = "SELECT message_id, responsible_id FROM crm_activity WHERE message_id IN {in}"
-    added = (
-        "SELECT m.first_id, a.responsible_id FROM crm_message m JOIN crm_activity a ON a.message_id = m.id"
-        " WHERE m.first_id IN {in}"
-    )
+_OWN = "SELECT message_id, responsible_id FROM crm_activity WHERE message_id < %s AND message_id IN {in}"
+_ADDED = (
+    "SELECT m.first_id, a.responsible_id FROM crm_message m JOIN crm_activity a ON a.message_id = m.id"
+    " WHERE m.id < %s AND m.first_id IN {in}"
+)
+_UNDONE = (
+    "SELECT COALESCE(m.first_id, m.id), e.after FROM crm_message m JOIN crm_effect e ON e.message_id = m.id"
+    " JOIN crm_change c ON c.id = e.undone_id AND c.kind = 'undo' AND c.undoes_id IS NULL"
+    " WHERE e.\"table\" = 'activity' AND e.\"before\" = '' AND m.id < %s AND m.{column} IN {in}"
+)
+
+
+def receivers(messages: Collection[int], before: int = 2**63 - 1) -> dict[int, set[int]]:
+    """Message -> users with an activity of it, also by a later copy that named them (RECIPIENT ADDED).
+
+    Those whose activity was taken back are among them: a repeat must not bring it to them again. ``before``: as far
+    as messages below this id gave it to them.
+    """
     users: dict[int, set[int]] = {}
-    for message, user in (*query_in(own, messages), *query_in(added, messages)):
-        users.setdefault(message, set()).add(user)
+    for sql in (_OWN, _ADDED):
+        for message, user in query_in(sql, messages, before=[before]):
+            users.setdefault(message, set()).add(user)
+    for column in ("id", "first_id"):
+        for message, made in query_in(_UNDONE.replace("{column}", column), messages, before=[before]):
+            users.setdefault(message, set()).add(json.loads(made)[0])
     return users
 
 

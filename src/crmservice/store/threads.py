@@ -47,7 +47,8 @@ class Threads:
         self._write_joins(effects)
         self._write_filings(effects, task_ids)
         for message, thread, other in self.merges:
-            merge(message, thread, other, effects)
+            if (was := merge(thread, other)) is not None:
+                effects.add(message, "thread", other, was, thread)
 
     def _write_joins(self, effects: Effects) -> None:
         members = [(digest, intent.thread, row in self.sent) for row, intent, digest, _ in self.joins if digest]
@@ -58,15 +59,19 @@ class Threads:
         addresses = {(address,): None for recipients in self.sent.values() for address in recipients}
         bulk.insert(models.SentAddress, "address", conflict="DO NOTHING").run(addresses)
         for row, intent, digest, people_of_it in self.joins:
-            elsewhere = was.get(digest, intent.thread)
-            before = {"thread": elsewhere} if elsewhere != intent.thread else None
-            effects.add(row, "join", intent.thread, before, joined(digest, people_of_it, self.sent.get(row)))
-            was[digest] = intent.thread
+            after: dict[str, Any] = {"message": digest.hex(), "people": sorted(people_of_it)}
+            if row in self.sent:
+                after["sent"] = self.sent[row]
+            if (elsewhere := was.get(digest)) not in (None, intent.thread):
+                after["was"] = elsewhere
+            effects.add(row, "join", intent.thread, None, after)
+            if digest:
+                was[digest] = intent.thread
 
     def _write_filings(self, effects: Effects, task_ids: Mapping[str, int]) -> None:
         if not self.filings:
             return
-        now = _filings({intent.thread for _, intent in self.filings if intent.thread is not None})
+        now = filings({intent.thread for _, intent in self.filings if intent.thread is not None})
         changed: dict[int, list[int | None]] = {}
         for message, intent in self.filings:
             thread = intent.thread
@@ -79,45 +84,32 @@ class Threads:
         bulk.insert(models.ThreadFiling, *names, conflict=_FILE).run((thread, *changed[thread]) for thread in changed)
 
 
-def joined(digest: bytes, people: Iterable[str], sent: Iterable[str] | None) -> dict[str, Any]:
-    """What a mail brings to its thread: its Message-ID's digest, who takes part, and to whom we sent it (if we did)."""
-    found: dict[str, Any] = {"message": digest.hex(), "people": sorted(people)}
-    return found if sent is None else found | {"sent": list(sent)}
-
-
 def threads_of(digests: Iterable[bytes]) -> dict[bytes, int]:
     """The threads that these Message-IDs belong to."""
     found = bulk.query_in("SELECT digest, thread FROM crm_thread_message WHERE digest IN {in}", digests)
     return {bytes(digest): thread for digest, thread in found}
 
 
-def _filings(threads: Iterable[int]) -> dict[int, list[int | None]]:
+def filings(threads: Iterable[int]) -> dict[int, list[int | None]]:
+    """Where these threads are filed: contract, order, task (ids)."""
     sql = "SELECT thread, contract_id, order_id, task_id FROM crm_thread_filing WHERE thread IN {in}"
     return {thread: filing for thread, *filing in bulk.query_in(sql, threads)}
 
 
-def merge(message: int, thread: int, other: int, effects: Effects) -> None:
+def merge(thread: int, other: int) -> dict[str, Any] | None:
     """Make ``other`` part of ``thread``; a mail that joins two is rare, so this asks for each.
 
-    The effect holds what was of ``other``, who came into ``thread`` by it, and whether its filing did.
+    Returns what was of ``other``, who came into ``thread`` by it (``brought``), and whether its filing did
+    (``filed``); None where there was nothing of it.
     """
     digests = bulk.query("SELECT digest FROM crm_thread_message WHERE thread = %s", [other])
     activities = bulk.query("SELECT id FROM crm_activity WHERE thread = %s", [other])
-    people, there = _people(other), set(_people(thread))
-    filings = _filings([thread, other])
-    if not (digests or activities or people or other in filings):
-        return
+    people, there = people_of(other), set(people_of(thread))
+    found = filings([thread, other])
+    if not (digests or activities or people or other in found):
+        return None
     brought = [address for address in people if address not in there]
-    filed = other in filings and thread not in filings
-    before = {
-        "messages": [bytes(digest).hex() for (digest,) in digests],
-        "activities": [key for (key,) in activities],
-        "people": people,
-        "brought": brought,
-        "filing": filings.get(other),
-        "filed": filed,
-    }
-    effects.add(message, "thread", other, before, thread)
+    filed = other in found and thread not in found
     bulk.execute("UPDATE crm_thread_message SET thread = %s WHERE thread = %s", [thread, other])
     bulk.execute("UPDATE crm_activity SET thread = %s WHERE thread = %s", [thread, other])
     bulk.insert(models.ThreadPerson, "thread", "address").run((thread, address) for address in brought)
@@ -125,8 +117,17 @@ def merge(message: int, thread: int, other: int, effects: Effects) -> None:
     if filed:
         bulk.execute("UPDATE crm_thread_filing SET thread = %s WHERE thread = %s", [thread, other])
     bulk.execute("DELETE FROM crm_thread_filing WHERE thread = %s", [other])
+    return {
+        "messages": [bytes(digest).hex() for (digest,) in digests],
+        "activities": [key for (key,) in activities],
+        "people": people,
+        "brought": brought,
+        "filing": found.get(other),
+        "filed": filed,
+    }
 
 
-def _people(thread: int) -> list[str]:
+def people_of(thread: int) -> list[str]:
+    """The addresses that took part in a thread, in order."""
     rows = bulk.query("SELECT address FROM crm_thread_person WHERE thread = %s ORDER BY address", [thread])
     return [address for (address,) in rows]
