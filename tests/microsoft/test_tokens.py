@@ -281,7 +281,8 @@ def test_an_endpoint_that_is_slow_or_trickles_ends_in_time() -> None:
 @pytest.mark.parametrize(("code", "permanent"), [(90033, False), (50196, False), (7000215, True)])
 def test_a_refusal_that_passes_is_told_from_one_of_configuration(code: int, permanent: bool) -> None:
     error = error_of(Endpoints((400, refused(code, "invalid_request"))))
-    assert (error.permanent, error.code, error.notice) == (permanent, code, "oauth")
+    notice = "oauth" if permanent else "box-failing"
+    assert (error.permanent, error.code, error.notice) == (permanent, code, notice)
 
 
 def test_an_endpoint_that_asks_to_be_left_alone_says_how_long() -> None:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
-from crmservice.microsoft.tokens import mail_token
-from crmservice.sources import Probing, open_sources
+from crmservice.service import wiring
+from crmservice.sources import Probing
 from crmservice.tls import Timeouts
 from crmservice.words import Words
 
@@ -28,7 +28,7 @@ class Tried(NamedTuple):
 def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tried]:
     """Sign in to each source of the box; nothing is read or deleted."""
     try:
-        sources = open_sources(box, timeouts, mail_token(box, home))
+        sources = wiring.sources(box, home, timeouts)
     except CrmServiceError as error:
         yield Tried("TLS", error.words, error.permanent)
         return

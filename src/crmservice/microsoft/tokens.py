@@ -6,6 +6,7 @@ answer but its codes goes into an error: a server may repeat what it was sent.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -45,9 +46,6 @@ ADVICE: Mapping[int, Words] = {
     53003: Words("a Conditional Access policy stops the application; exempt it, or allow this machine's address"),
     500021: Words("a proxy on the way lets nobody into this tenant (tenant restrictions); have it allowed there"),
 }
-SECRET_CODES = frozenset({7000215, 7000222})
-"""The secret is wrong or has expired: what an administrator has to be told, once."""
-
 # Refused, but not by the application's fault: the same page calls them retryable, or a throttle.
 _PASSING = {50196, 90006, 90012, 90024, 90033, 90055, 90090}
 _OF_CONFIGURATION = {"invalid_client", "unauthorized_client", "invalid_scope", "invalid_request", "invalid_grant"}
@@ -71,14 +69,18 @@ class Token(Protocol):
 class TokenError(CrmServiceError):
     """No access token could be had; the text says why and what to do, without a secret.
 
-    ``notice``: the kind of notice it is worth. ``code``: the number after AADSTS, 0 for none. ``retry_after``:
-    seconds that the endpoint asks to be left alone.
+    ``notice``: the kind of notice it is worth; ``oauth`` where the application or its secret must be mended. ``code``: the
+    number after AADSTS, 0 for none. ``retry_after``: seconds that the endpoint asks to be left alone.
     """
 
     permanent = False
-    notice = "oauth"
     code = 0
     retry_after = 0.0
+
+    @property
+    def notice(self) -> str:
+        """See the class."""
+        return "oauth" if self.permanent else "box-failing"
 
 
 class _Kept(NamedTuple):
@@ -171,6 +173,20 @@ def ask(oauth: MicrosoftOAuth, scope: str, timeouts: Timeouts = WAITS) -> tuple[
     if status == 200 and isinstance(token, str) and re.fullmatch(r"[\x21-\x7e]{1,65536}", token):
         return token, int(lasts) if re.fullmatch("[0-9]{1,9}", lasts) else 0
     raise _refused(oauth, status, answer, wait)
+
+
+def roles(token: str) -> frozenset[str] | None:
+    """The permissions that a token of Microsoft's names (claim ``roles``); None where it can't be read.
+
+    For telling what is missing, and nothing else: a token is the resource's to read. Rights given by Exchange's RBAC for
+    Applications are not in it.
+    """
+    try:
+        middle = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+        return frozenset(str(role) for role in _list(claims.get("roles")))
+    except (ValueError, IndexError, AttributeError, RecursionError):
+        return None
 
 
 def _post(oauth: MicrosoftOAuth, scope: str, timeouts: Timeouts) -> tuple[int, dict[str, Any], float]:

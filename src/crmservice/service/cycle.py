@@ -11,7 +11,6 @@ from pathlib import Path
 
 from crmservice.config import Box, paused
 from crmservice.errors import BadConfiguration, CrmServiceError
-from crmservice.microsoft.tokens import mail_token
 from crmservice.pipeline.gateway import Outcome
 from crmservice.service import files, wiring
 from crmservice.service.box_work import BoxWork, Lease
@@ -21,7 +20,7 @@ from crmservice.service.importing import ImportFolder
 from crmservice.service.limits import limit_memory
 from crmservice.service.log import ServiceLog
 from crmservice.service.stop import Leave
-from crmservice.sources import Source, open_sources
+from crmservice.sources import Source
 
 DONE, FAILED, TRY_LATER, BAD_CONFIGURATION = 0, 1, 75, 78
 
@@ -76,7 +75,7 @@ class Cycle:
             yield fault
 
     def _sources(self, box: Box) -> Iterable[Source]:
-        sources = open_sources(box, token=mail_token(box, self.found.home))
+        sources = wiring.sources(box, self.found.home)
         resting = paused(box, wiring.now())
         return [source for source in sources if not (resting and source.remote)]
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from crmservice.config import Box, Settings
 from crmservice.service.log import ServiceLog
-from crmservice.service.metrics_endpoint import metrics_endpoint
 
 if TYPE_CHECKING:
     from crmservice.store.jobs import Last
@@ -95,5 +94,5 @@ def daily(at: time) -> Due:
 JOBS: tuple[Scheduled, ...] = ()
 """Every job of the service."""
 
-BESIDE: tuple[Beside, ...] = (metrics_endpoint,)
+BESIDE: tuple[Beside, ...] = ()
 """What runs beside the jobs."""

@@ -24,7 +24,9 @@ from crmservice.words import Words, joined, library_words, system_words
 if TYPE_CHECKING:
     from crmservice.backup import RawMail
     from crmservice.service.replaying import Difference
+    from crmservice.sources import Source
     from crmservice.store.inbox import Listed
+    from crmservice.tls import Timeouts
 
 NOTICE_KEY = Path(".crmservice", "notice.key")
 EMBEDDED = "crmservice.db"
@@ -75,6 +77,19 @@ def the_box(boxes: Sequence[Box], name: str) -> Box:
     if name:
         raise BadConfiguration("there is no technology box {name} (there are: {known})", name=name, known=known)
     raise BadConfiguration("name the technology box with --box (there are: {known})", known=known)
+
+
+def sources(box: Box, home: Path, timeouts: Timeouts | None = None) -> tuple[Source, ...]:
+    """The box's sources, none of them contacted yet. Raises SourceError where ``tlsCaFile`` can't be used."""
+    from crmservice.microsoft.tokens import mail_token
+    from crmservice.sources import open_sources
+
+    graph = None
+    if box.graph_mailbox:
+        from crmservice.microsoft.graph import graph_of
+
+        graph = graph_of(box.root_path, home, box.graph_mailbox, timeouts)
+    return open_sources(box, timeouts, mail_token(box, home), graph)
 
 
 def pipeline(settings: Settings, gateway: CrmGateway) -> Pipeline:

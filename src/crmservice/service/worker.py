@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from crmservice.config import Box, Settings, paused
 from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
-from crmservice.microsoft.tokens import mail_token
 from crmservice.notices import note
 from crmservice.service import wiring
 from crmservice.service.attending import Look, arrivals, attended, changes
@@ -25,7 +24,6 @@ from crmservice.service.limits import limit_memory
 from crmservice.service.log import ServiceLog
 from crmservice.service.stop import Leave
 from crmservice.service.wake import Wake
-from crmservice.sources import open_sources
 from crmservice.tls import Timeouts
 
 if TYPE_CHECKING:
@@ -107,7 +105,7 @@ class Worker:
 
         with self._held() as (lease, lost):
             work = BoxWork(self._box, self._settings, lease, self._life, self._log)
-            sources = open_sources(self._box, self._pace.timeouts, mail_token(self._box, self._settings.home))
+            sources = wiring.sources(self._box, self._settings.home, self._pace.timeouts)
             rounds = Rounds(work, sources, self._life.stop, self._wake, self._health, self._now)
             while not self._life.stop() and not lost():
                 rounds.one()

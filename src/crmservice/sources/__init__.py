@@ -19,6 +19,7 @@ from crmservice.words import Words, system_words
 
 if TYPE_CHECKING:
     from crmservice.config import Box, Endpoint, Login
+    from crmservice.microsoft.graph import Graph
 
 BATCH = 50
 """Messages a round: what a lost QUIT brings back (POP3 deletes at QUIT alone, RFC 1939 section 6)."""
@@ -34,6 +35,8 @@ class SourceError(CrmServiceError):
     """A source could not be read; the text says which, why, and what to do. It never holds a secret."""
 
     permanent = False
+    retry_after: float | None = None
+    """Seconds that the server asks to be left alone, where it said so."""
 
 
 SIGNING_IN = Words("signing in")
@@ -61,7 +64,7 @@ class Fetched:
 class Source(Protocol):
     """A place that messages are taken from. Not thread-safe: one object, one thread.
 
-    ``name``: ``pop3``, ``imap``, ``emlDir``. ``remote``: the box's daily pause holds for it.
+    ``name``: ``pop3``, ``imap``, ``emlDir``, ``graph``. ``remote``: the box's daily pause holds for it.
     ``faults``: what the last ``fetch`` or ``confirm`` left aside and why, for the log; each is no reason to stop.
     """
 
@@ -177,11 +180,13 @@ class Mailbox:
         return self.fault(SIGNING_IN, Words("no token can be had; check Config/MicrosoftOAuth.json"), permanent=True)
 
 
-def open_sources(box: Box, timeouts: Timeouts | None = None, token: Token | None = None) -> tuple[Source, ...]:
+def open_sources(
+    box: Box, timeouts: Timeouts | None = None, token: Token | None = None, graph: Graph | None = None
+) -> tuple[Source, ...]:
     """The box's sources by its keys, none of them contacted yet: the order is the order of reading.
 
-    ``token`` is asked for an access token whenever a login uses OAuth2. Raises SourceError where ``tlsCaFile``
-    can't be used.
+    ``token`` is asked for an access token whenever a login uses OAuth2; ``graph`` asks about ``graphMailbox``. Raises
+    SourceError where ``tlsCaFile`` can't be used.
     """
     from crmservice.sources.eml_folder import EmlFolder
     from crmservice.sources.imap import ImapSource
@@ -195,6 +200,10 @@ def open_sources(box: Box, timeouts: Timeouts | None = None, token: Token | None
         sources.append(Pop3Source(box.pop3, box.pop3_login, _context(box), waits, token))
     if box.imap is not None and box.imap_login is not None:
         sources.append(ImapSource(box.imap, box.imap_login, _context(box), waits, token, folder=box.imap_folder))
+    if box.graph_mailbox and graph is not None:
+        from crmservice.sources.graph_mail import GraphMailSource
+
+        sources.append(GraphMailSource(graph, box.graph_mailbox))
     return tuple(sources)
 
 
