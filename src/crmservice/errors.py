@@ -11,10 +11,11 @@ class CrmServiceError(Exception):
     ``permanent`` is True where trying again changes nothing (a wrong password), False where it may
     (a server that does not answer). The command line turns it into the exit codes of SPEC chapter 11.
     ``words`` is the text as a template with its facts, so that it can be said in another language; without a
-    template the class says its docstring.
+    template the class says its docstring. ``retry_after``: seconds that the other side asks to be left alone.
     """
 
     permanent: bool = True
+    retry_after: float = 0.0
 
     def __init__(self, template: str | None = None, /, *, permanent: bool | None = None, **facts: object) -> None:
         if permanent is not None:

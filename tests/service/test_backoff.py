@@ -90,7 +90,7 @@ def test_a_nudge_does_not_hurry_what_failed() -> None:
 
 def test_a_server_that_asks_to_be_left_alone_is() -> None:
     fault = Passing("throttled")
-    fault.retry_after = 120.0  # type: ignore[attr-defined]
+    fault.retry_after = 120.0
     one, _clock = turn()
     one.failed(fault)
     assert one.left() == 120

@@ -19,14 +19,13 @@ class GraphError(CrmServiceError):
     """Microsoft Graph did not do what was asked.
 
     ``status``: of HTTP, 0 where no answer came. ``codes``: Graph's, the most detailed one last. ``request_id``: what
-    Microsoft's support asks for. ``retry_after``: seconds that it asks to be left alone, None where it does not say.
+    Microsoft's support asks for.
     """
 
     permanent = False
     status = 0
     codes: tuple[str, ...] = ()
     request_id = ""
-    retry_after: float | None = None
 
     def has(self, *codes: str) -> bool:
         """Whether Graph gave one of these codes."""
@@ -87,7 +86,7 @@ def from_answer(status: int, headers: Mapping[str, str], body: bytes) -> GraphEr
         why = Words("Graph says {said}", said=said)
     fault = _kind(status, codes)("{why}", why=why)
     fault.status, fault.codes, fault.request_id = status, codes, request_id
-    fault.retry_after = retry_after(headers)
+    fault.retry_after = retry_after(headers) or 0.0
     return fault
 
 

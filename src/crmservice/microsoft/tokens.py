@@ -70,12 +70,11 @@ class TokenError(CrmServiceError):
     """No access token could be had; the text says why and what to do, without a secret.
 
     ``notice``: the kind of notice it is worth; ``oauth`` where the application or its secret must be mended. ``code``: the
-    number after AADSTS, 0 for none. ``retry_after``: seconds that the endpoint asks to be left alone.
+    number after AADSTS, 0 for none.
     """
 
     permanent = False
     code = 0
-    retry_after = 0.0
 
     @property
     def notice(self) -> str:

@@ -73,4 +73,4 @@ class Turn:
         self.fault = fault
         self._in_a_row += 1
         wait = after_fault(fault.permanent, self._in_a_row, self._poll, self._chance)
-        self.after(max(wait, getattr(fault, "retry_after", 0.0)))
+        self.after(max(wait, fault.retry_after))

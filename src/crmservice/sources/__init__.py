@@ -35,8 +35,6 @@ class SourceError(CrmServiceError):
     """A source could not be read; the text says which, why, and what to do. It never holds a secret."""
 
     permanent = False
-    retry_after: float | None = None
-    """Seconds that the server asks to be left alone, where it said so."""
 
 
 SIGNING_IN = Words("signing in")
