@@ -45,11 +45,11 @@ class Patience:
         self._left = timeouts.session
 
     @contextmanager
-    def waiting(self, sock: socket.socket) -> Iterator[None]:
-        """Around one read of this socket. Raises TimeoutError where nothing is left to wait."""
+    def waiting(self, sock: socket.socket, within: float | None = None) -> Iterator[None]:
+        """Around one read of this socket, of so many seconds at most. Raises TimeoutError where none are left."""
         if self._left <= 0:
             raise TimeoutError
-        sock.settimeout(min(self._left, self._timeouts.read))
+        sock.settimeout(min(self._left, within or self._timeouts.read, self._timeouts.read))
         begun = time.monotonic()
         try:
             yield

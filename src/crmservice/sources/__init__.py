@@ -1,7 +1,7 @@
 """Where mail comes from: one file for each kind, all with the same methods (SPEC chapter 3).
 
 A round: ``fetch`` yields up to 50 messages, the caller makes each durable, ``confirm`` deletes exactly those
-that are, and again until ``fetch`` yields nothing. A source offers a message once until it is closed, so that
+that are (at once, or where the source is Gathering those of several), and again until ``fetch`` yields nothing. A source offers a message once until it is closed, so that
 one whose deletion fails never makes the round endless; after ``close`` the same object begins anew.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from crmservice.microsoft.graph import Graph
 
 BATCH = 50
-"""Messages a round: what a lost QUIT brings back (POP3 deletes at QUIT alone, RFC 1939 section 6)."""
+"""Messages a round."""
 
 MAX_HEADER_BYTES = 256 * 1024
 """What is kept of a message that is too large: enough for any header block."""
@@ -88,6 +88,18 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class Gathering(Protocol):
+    """A source where a ``confirm`` costs so much that it is worth gathering many messages for it."""
+
+    def due(self, durable: int) -> bool:
+        """Whether so many messages, durable here but not deleted there, are to be confirmed now.
+
+        To be asked after a ``fetch``. The more wait, the more come again after a crash, to be recognised.
+        """
+        ...
+
+
+@runtime_checkable
 class Probing(Protocol):
     """A source that can be tried without reading mail."""
 
@@ -122,6 +134,15 @@ class Listing(Protocol):
         ...
 
 
+def gathered(box: int) -> int:
+    """How many messages are worth a ``confirm`` in a box of so many, where each costs a look at the whole box.
+
+    A twentieth: then the looks cost no more in a full box than in a small one, a message; and no more than that
+    comes again when the last answer is lost (TRUST C11).
+    """
+    return max(BATCH, box // 20)
+
+
 def header_of(data: bytes) -> bytes:
     """The header block of a message, its blank line included, at most MAX_HEADER_BYTES."""
     head = data[:MAX_HEADER_BYTES]
@@ -142,6 +163,27 @@ def quotable(said: str, secrets: Iterable[str]) -> str:
 def says(said: str, advice: Words) -> Words:
     """What a server says, made ``quotable`` before, and what to do about it."""
     return Words("it says {said!r}; {advice}", said=said, advice=advice)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogin:
+    """What is said for a SASL mechanism that takes a token, before base64.
+
+    ``end``: the answer to a challenge that explains a refusal; the token must not be sent again (CALENDAR A9).
+    """
+
+    mechanism: str
+    answer: bytes = field(repr=False)
+    end: bytes
+
+
+def token_logins(user: str, token: str) -> tuple[TokenLogin, ...]:
+    """The ways to sign in by a token, in the order of trying: XOAUTH2, OAUTHBEARER (RFC 7628 section 3)."""
+    name = user.replace("=", "=3D").replace(",", "=2C")
+    return (
+        TokenLogin("XOAUTH2", f"user={user}\1auth=Bearer {token}\1\1".encode(), b""),
+        TokenLogin("OAUTHBEARER", f"n,a={name},\1auth=Bearer {token}\1\1".encode(), b"\1"),
+    )
 
 
 def oauth_advice(right: str) -> Words:

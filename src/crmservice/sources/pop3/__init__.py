@@ -1,4 +1,4 @@
-"""POP3 (RFC 1939), with STLS (RFC 2595), XOAUTH2, and a server that is not believed anything (TRUST C10).
+"""POP3 (RFC 1939), with STLS, PIPELINING, tokens, and a server that is not believed anything (TRUST C10).
 
 Not poplib: its limit of 2,048 bytes a line makes a long line a poison message, it takes whatever size the
 server sends into memory, and it goes on after a protocol error with the session out of step (TRUST M4, M6).
@@ -6,11 +6,9 @@ server sends into memory, and it goes on after a protocol error with the session
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import re
 import ssl
-from collections import Counter
+import time
 from collections.abc import Collection, Iterator, Sequence
 
 from crmservice.config import Endpoint, Login
@@ -27,28 +25,37 @@ from crmservice.sources import (
     Known,
     Mailbox,
     SourceError,
+    gathered,
     header_of,
     oauth_advice,
     quotable,
     says,
 )
-from crmservice.sources.pop3.wire import NoReply, ProtocolError, Refused, TooLarge, Wire
-from crmservice.tls import Timeouts, connect, explain
+from crmservice.sources.pop3.session import Entry, Merged, Session
+from crmservice.sources.pop3.wire import NoReply, ProtocolError, Refused, TooLarge
+from crmservice.tls import Timeouts, explain
 from crmservice.words import Words, joined
 
-MAX_LIST_BYTES = 32 * 1024 * 1024
-"""A UIDL answer: some 400,000 messages."""
+GATHER_SECONDS = 30.0
+"""So long at most messages are gathered for a QUIT: on a line that breaks often something must stay done."""
 
 MAX_BROKEN = 3
 """After so many broken messages in a row it is the server, not the message."""
 
 # RFC 3206 and RFC 2449 section 8: codes that say that trying again may help.
 _TEMPORARY = ("[IN-USE]", "[LOGIN-DELAY]", "[SYS/TEMP]")
-_UID = re.compile(rb"[\x21-\x7e]{1,70}")
+
+
+class _Again(Exception):
+    """The same once more in a new session, more carefully."""
 
 
 class Pop3Source:
-    """One POP3 mailbox. The source id is the UIDL, or a checksum where the server has no usable one."""
+    """One POP3 mailbox. The source id is the UIDL, or a checksum where the server has no usable one.
+
+    A message is given only when what comes behind it begins as an answer: of a server that lets a line of one dot
+    stand within a message we would keep the first half, and delete the whole.
+    """
 
     name = "pop3"
     remote = True
@@ -60,21 +67,21 @@ class Pop3Source:
         self._mailbox = Mailbox("POP3", endpoint, login)
         self.faults: list[Words] = []
         self._context, self._timeouts, self._token = context, timeouts, token
-        self._wire: Wire | None = None
-        self._numbers: dict[str, int] = {}  # source id -> number in this session
-        self._waiting: list[tuple[int, str]] = []  # number and UIDL ("" where unusable) still to be read
+        self._session: Session | None = None
         self._offered: set[str] = set()
         self._secrets: list[str] = []
+        self._limit = 0
+        self._capable = True  # as far as is known, the server answers CAPA in an orderly way
+        self._alone = False  # the next message is asked for alone
 
     def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
         """Messages of the mailbox; see Source."""
         self.faults = []
-        given = 0
-        while given < batch:
-            found = self._next(known, limit_bytes)
+        self._limit = limit_bytes
+        for given in range(batch):
+            found = self._next(known, batch - given)
             if found is None:
                 return
-            given += 1
             yield found
 
     def confirm(self, source_ids: Sequence[str]) -> Sequence[str]:
@@ -82,14 +89,28 @@ class Pop3Source:
         if not source_ids:
             return []
         try:
-            self._session()
-            marked = [source_id for source_id in source_ids if self._mark(source_id)]
-            self._command(b"QUIT")
+            self._drain()
+            session = self._signed_in()
+            numbers = self._numbers_of(session, source_ids)
+            refusals = session.delete(numbers.values())
+            session.command(b"QUIT")
         except (Refused, ProtocolError, OSError) as error:
             raise self._trouble(DELETING, error) from None
         finally:
             self._drop()
-        return marked
+        refused = {source_id: why for source_id, why in zip(numbers, refusals, strict=True) if why}
+        for source_id, why in refused.items():
+            said = self._clean(why)
+            words = Words("message {message}: the server will not delete it ({said})", message=source_id, said=said)
+            self.faults.append(words)
+        return [source_id for source_id in numbers if source_id not in refused]
+
+    def due(self, durable: int) -> bool:
+        """Whether a QUIT is worth it now: each costs a login, and the list of the whole box."""
+        session = self._session
+        if session is None or not (session.waiting or session.asked):
+            return True
+        return durable >= gathered(session.count) or time.monotonic() - session.since > GATHER_SECONDS
 
     def close(self) -> None:
         """Drop the connection: without QUIT nothing is deleted."""
@@ -104,190 +125,178 @@ class Pop3Source:
         """The ids that the server's UIDL gives. Raises SourceError."""
         self.close()
         try:
-            self._session()
-            return set(self._numbers)
+            return {uid for _number, uid in self._signed_in().waiting if uid}
         except (Refused, ProtocolError, OSError) as error:
             raise self._trouble(LISTING, error) from None
         finally:
             self.close()
 
-    def _next(self, known: Known, limit_bytes: int) -> Fetched | None:
+    # Reading
+
+    def _next(self, known: Known, most: int) -> Fetched | None:
         """The next message, or None when there is none. One that breaks the session is left behind."""
         broken = 0
         while True:
-            number, uid = self._take_number()
-            if not number:
-                return None
-            if uid and (uid in self._offered or known(uid)):
-                continue
-            self._offered.add(uid)  # read or not, it is tried once: others must not wait behind it
             try:
-                found = self._read(number, uid, limit_bytes)
+                session = self._signed_in()
+            except (Refused, ProtocolError, OSError) as error:
+                raise self._trouble(LISTING, error) from None
+            try:
+                return self._read_on(session, known, most)
+            except _Again:
+                self._drop()
             except (ProtocolError, OSError) as error:
+                if session.held is not None and isinstance(error, OSError):
+                    self._drop()
+                    return session.held  # it was whole when the connection broke; what comes behind is tried again
+                if session.held is not None and not self._alone:
+                    self._doubt(session.held)
+                    continue
+                doing = Words("reading message {message}", message=self._blamed(session))
+                trouble = self._trouble(doing, error)
                 broken += 1
-                trouble = self._trouble(Words("reading message {message}", message=uid or number), error)
                 if broken == MAX_BROKEN:
                     raise trouble from None
                 self.faults.append(trouble.words)
-                continue
-            if found is not None and (uid or found.source_id not in self._offered) and not known(found.source_id):
-                self._offered.add(found.source_id)
-                return found
 
-    def _take_number(self) -> tuple[int, str]:
-        """The next number and UIDL of the list; 0 at its end."""
-        try:
-            self._session()
-        except (Refused, ProtocolError, OSError) as error:
-            raise self._trouble(LISTING, error) from None
-        return self._waiting.pop(0) if self._waiting else (0, "")
+    def _read_on(self, session: Session, known: Known, most: int) -> Fetched | None:
+        """Read until a message is whole and the answer behind it has begun, or nothing is left."""
+        while True:
+            self._ask(session, known, most)
+            if session.asked and not session.begun:
+                self._begin(session)
+            elif session.held is not None:
+                session.look_behind()
+            if session.held is not None:
+                held, session.held, self._alone = session.held, None, False
+                return held
+            if session.begun:
+                if (large := self._finish(session, known)) is not None:
+                    return large
+            elif not session.asked and not session.waiting:
+                return None
 
-    def _read(self, number: int, uid: str, limit: int) -> Fetched | None:
-        """A message; None with a fault noted if the server gives none. Raises ProtocolError, OSError."""
+    def _ask(self, session: Session, known: Known, most: int) -> None:
+        """Have as many RETRs under way as the server allows and the batch needs."""
+        if self._alone:
+            most = 1
+        together = min(self._together(session), most - (session.held is not None))
+        if len(session.asked) > together // 2:
+            return
+        entries: list[Entry] = []
+        while session.waiting and len(session.asked) + len(entries) < together:
+            number, uid = session.waiting.popleft()
+            if uid and (uid in self._offered or known(uid)):
+                session.numbers[uid] = number
+            else:
+                entries.append((number, uid))
+        if entries:
+            session.ask(entries)
+
+    def _together(self, session: Session) -> int:
+        """How many RETRs may be under way. The server is asked when there is more than one to send."""
+        if not session.together and self._capable and len(session.waiting) > 1:
+            try:
+                session.ask_what_it_can()
+            except (ProtocolError, OSError):
+                self._capable = False
+                raise _Again from None
+        return session.together or 1
+
+    def _begin(self, session: Session) -> None:
+        number, uid = session.asked[0]
         try:
-            self._command(b"RETR %d" % number)
-            data = self._open().body(limit)
+            session.begin()
         except Refused as error:
+            self._offered.add(uid)
             said = self._clean(str(error))
             words = Words("message {message}: the server will not give it ({said})", message=uid or number, said=said)
             self.faults.append(words)
-            return None
+
+    def _finish(self, session: Session, known: Known) -> Fetched | None:
+        """Hold the message that has begun, if it is to be given at all. One that is too large is returned."""
+        _number, uid = session.asked[0]
+        try:
+            source_id, data = session.finish(self._limit)
+        except Merged:
+            self._alone = True
+            raise _Again from None
         except TooLarge as error:
             self._drop()  # the rest would be read as answers
             head = header_of(error.head)
-            found = uid or f"sha256:{hashlib.sha256(head).hexdigest()}"
-            return Fetched(found, head, oversize=True, size=len(error.head))
-        if self._open().pending:
-            raise ProtocolError("it sent more than the message, which is left there")
-        source_id = uid or self._checksum_id(data)
-        self._numbers[source_id] = number
-        return Fetched(source_id, data, size=len(data))
+            self._offered.add(uid)
+            return Fetched(uid or f"sha256:{hashlib.sha256(head).hexdigest()}", head, oversize=True, size=error.size)
+        if source_id not in self._offered and not known(source_id):
+            self._offered.add(source_id)
+            session.held = Fetched(source_id, data, size=len(data))
+        return None
 
-    def _checksum_id(self, data: bytes) -> str:
-        """An id made of the content; equal messages of one session are counted."""
-        base = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        found, count = base, 1
-        while found in self._numbers:
-            count += 1
-            found = f"{base}#{count}"
-        return found
+    def _doubt(self, held: Fetched) -> None:
+        """It is not clear which of two messages broke the session: the first is read again, alone."""
+        self._offered.discard(held.source_id)
+        self._alone = True
+        self._drop()
 
-    def _mark(self, source_id: str) -> bool:
-        number = self._numbers.get(source_id)
-        if number is None:
-            words = Words("message {message}: it is not in the mailbox under this id any more", message=source_id)
-            self.faults.append(words)
-            return False
+    def _blamed(self, session: Session) -> str:
+        """The message that broke the session. It is not tried again: others must not wait behind it."""
+        if session.held is not None:
+            return session.held.source_id
+        number, uid = session.asked[0]
+        self._offered.add(uid)
+        return uid or str(number)
+
+    # Deleting
+
+    def _drain(self) -> None:
+        """Read what was asked for and is not wanted now; it is offered again."""
+        session = self._session
+        if session is None:
+            return
+        if session.held is not None:
+            self._offered.discard(session.held.source_id)
         try:
-            self._command(b"DELE %d" % number)
-        except Refused as error:
-            said = self._clean(str(error))
-            words = Words("message {message}: the server will not delete it ({said})", message=source_id, said=said)
-            self.faults.append(words)
-            return False
-        return True
+            while session.asked:
+                if not session.begun:
+                    self._begin(session)
+                if session.begun:
+                    session.finish(self._limit)
+        except (ProtocolError, OSError, TooLarge, Merged):
+            self._drop()
+
+    def _numbers_of(self, session: Session, source_ids: Sequence[str]) -> dict[str, int]:
+        """The numbers in this session of those messages that it has."""
+        wanted = set(source_ids)
+        numbers = {uid: number for number, uid in session.waiting if uid in wanted} | session.numbers
+        for source_id in source_ids:
+            if source_id not in numbers:
+                words = Words("message {message}: it is not in the mailbox under this id any more", message=source_id)
+                self.faults.append(words)
+        return {source_id: numbers[source_id] for source_id in source_ids if source_id in numbers}
 
     # The session
 
-    def _open(self) -> Wire:
-        assert self._wire is not None
-        return self._wire
-
-    def _session(self) -> None:
-        """Sign in and list the messages, unless that is done: numbers hold for one session alone."""
-        if self._wire is not None:
-            return
-        try:
-            self._connect()
-            self._sign_in()
-        except (Refused, ProtocolError, OSError, ValueError) as error:
-            raise self._trouble(SIGNING_IN, error) from None
-        except CrmServiceError:
-            self._drop()
-            raise
-        self._list()
-
-    def _connect(self) -> None:
-        tls = self._context if self.endpoint.security == "tls" else None
-        wire = Wire(connect(self.endpoint.host, self.endpoint.port, self._timeouts, tls), self._timeouts)
-        self._wire = wire
-        wire.greeting()
-        if self.endpoint.security == "starttls":
+    def _signed_in(self) -> Session:
+        """The session, begun with a list of the messages: numbers hold for one session alone."""
+        if self._session is None:
+            if self.login.oauth and self._token is None:
+                raise self._mailbox.no_token()
             try:
-                self._command(b"STLS")
-            except Refused:
-                raise ProtocolError(
-                    "it does not offer STLS, and no password goes over a line that can be read; try port 995",
-                    permanent=True,
-                ) from None
-            wire.start_tls(self._context, self.endpoint.host)
-
-    def _sign_in(self) -> None:
-        wire = self._open()
-        if wire.pending:
-            raise ProtocolError("it spoke out of turn")
-        if self.login.oauth:
-            self._xoauth2(wire)
-            return
-        password = self.login.password.reveal() if self.login.password else ""
-        self._secrets = [password]
-        self._command(b"USER " + self.login.name.encode())
-        self._command(b"PASS " + password.encode())
-
-    def _xoauth2(self, wire: Wire) -> None:
-        """SASL XOAUTH2 in two lines: Exchange refuses the one-line form (CALENDAR A9)."""
-        if self._token is None:
-            raise self._mailbox.no_token()
-        token = self._token()
-        answer = base64.b64encode(f"user={self.login.name}\1auth=Bearer {token}\1\1".encode())
-        self._secrets = [token, answer.decode()]
-        wire.send(b"AUTH XOAUTH2")
-        if wire.challenge().startswith(b"+OK"):
-            raise ProtocolError("it let us in without asking who we are")
-        wire.send(answer)
-        try:
-            if not wire.challenge().startswith(b"+OK"):
-                wire.send(b"")  # the challenge says why not in JSON; an empty line asks for the -ERR
-                wire.reply()
-        except Refused:
-            self._token.refused(token)
-            raise
-
-    def _list(self) -> None:
-        """Number and UIDL of each message; a server without UIDL is asked for the numbers alone."""
-        self._numbers = {}
-        try:
-            lines = self._multiline(b"UIDL")
-        except Refused:
-            lines = [line.partition(b" ")[0] for line in self._multiline(b"LIST")]
-        pairs = [line.partition(b" ")[::2] for line in lines]
-        seen = Counter(uid for _number, uid in pairs)
-        found: dict[int, str] = {}
-        for number, uid in pairs:
-            if re.fullmatch(rb"[1-9][0-9]{0,9}", number):
-                found[int(number)] = _source_id(uid) if seen[uid] == 1 else ""
-        self._waiting = sorted(found.items())
-        self._numbers = {uid: number for number, uid in self._waiting if uid}
-
-    def _multiline(self, command: bytes) -> list[bytes]:
-        self._command(command)
-        try:
-            answer = self._open().body(MAX_LIST_BYTES)
-        except TooLarge:
-            raise ProtocolError("it sent an endless answer to {command}", command=command.decode()) from None
-        return [line.strip() for line in answer.split(b"\n") if line.strip()]
-
-    def _command(self, line: bytes) -> bytes:
-        wire = self._open()
-        wire.send(line)
-        return wire.reply()
+                self._session = session = Session(self.endpoint, self._context, self._timeouts, self._secrets)
+                session.secure(self._context)
+                session.sign_in(self.login, self._token if self.login.oauth else None)
+            except (Refused, ProtocolError, OSError, ValueError) as error:
+                raise self._trouble(SIGNING_IN, error) from None
+            except CrmServiceError:
+                self._drop()
+                raise
+            session.look()
+        return self._session
 
     def _drop(self) -> None:
         """Let the connection go as it is."""
-        wire, self._wire = self._wire, None
-        self._waiting = []
-        if wire is not None:
-            wire.sock.close()
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def _trouble(self, doing: Words, error: Exception) -> SourceError:
         """What went wrong, without secrets; the session is gone."""
@@ -312,10 +321,3 @@ class Pop3Source:
     def _clean(self, text: str) -> str:
         """A server's text for people: no secret that it repeats, no more than a line."""
         return quotable(text, self._secrets)
-
-
-def _source_id(uid: bytes) -> str:
-    """The UIDL as id (RFC 1939 section 7); a longer one than allowed by its checksum, "" for none."""
-    if _UID.fullmatch(uid):
-        return uid.decode("ascii")
-    return f"uidl-sha256:{hashlib.sha256(uid).hexdigest()}" if uid else ""

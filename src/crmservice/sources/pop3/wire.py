@@ -7,6 +7,7 @@ import socket
 import ssl
 
 from crmservice.errors import BadValue, CrmServiceError
+from crmservice.sources import MAX_HEADER_BYTES
 from crmservice.tls import Patience, Timeouts
 
 MAX_REPLY_BYTES = 8 * 1024
@@ -28,11 +29,11 @@ class NoReply(ProtocolError):
 
 
 class TooLarge(Exception):
-    """More bytes came than are taken; ``head`` are the first of them."""
+    """More bytes came than are taken: ``size`` so far; ``head`` are the first of them."""
 
-    def __init__(self, head: bytes) -> None:
+    def __init__(self, head: bytes, size: int) -> None:
         super().__init__("more than the limit")
-        self.head = head
+        self.head, self.size = head, size
 
 
 class Refused(Exception):
@@ -50,7 +51,7 @@ class Wire:
 
     @property
     def pending(self) -> bool:
-        """Whether bytes are here that nobody asked for."""
+        """Whether bytes are here already."""
         return bool(self._buffer)
 
     def start_tls(self, context: ssl.SSLContext, host: str) -> None:
@@ -59,11 +60,11 @@ class Wire:
             raise ProtocolError("it sent text between STLS and TLS")
         self.sock = context.wrap_socket(self.sock, server_hostname=host)
 
-    def send(self, line: bytes) -> None:
-        """Send a command. Raises BadValue if it holds the end of a line (TRUST B6)."""
-        if re.search(rb"[\r\n\0]", line):
+    def send(self, *lines: bytes) -> None:
+        """Send commands, together. Raises BadValue if one holds the end of a line (TRUST B6)."""
+        if any(re.search(rb"[\r\n\0]", line) for line in lines):
             raise BadValue("a command would hold a line end; check the login name")
-        self.sock.sendall(line + b"\r\n")
+        self.sock.sendall(b"".join(line + b"\r\n" for line in lines))
 
     def reply(self) -> bytes:
         """The text behind ``+OK``. Raises Refused for ``-ERR``, ProtocolError for anything else."""
@@ -87,45 +88,54 @@ class Wire:
         """The server's first line, whose line end is the server's for the session."""
         self.reply()
 
-    def body(self, limit: int) -> bytes:
-        """A multi-line answer without its dot-stuffing (RFC 1939 section 3). Raises TooLarge."""
-        stop = self.eol + b"." + self.eol
-        text = bytearray(self.eol) + self._buffer
-        self._buffer = bytearray()
-        start = 0
+    def body(self, limit: int, within: float | None = None) -> bytes:
+        """A multi-line answer without its dot-stuffing (RFC 1939 section 3). Raises TooLarge.
+
+        ``within``: seconds to wait for each of its pieces, where that is less than usual.
+        """
+        empty = b"." + self.eol
+        while len(self._buffer) < len(empty):
+            self._receive(within)
+        if self._buffer.startswith(empty):
+            del self._buffer[: len(empty)]
+            return b""
+        text = self._until(self.eol + empty, limit, within)
+        text = (text[1:] if text.startswith(b"..") else text).replace(self.eol + b"..", self.eol + b".")
+        if len(text) > limit:
+            raise TooLarge(text[:MAX_HEADER_BYTES], len(text))
+        return text
+
+    def _until(self, stop: bytes, limit: int, within: float | None) -> bytes:
+        """The bytes before this mark, with the line end that it begins with."""
         most = limit * 4 // 3 + 64  # a body of dots alone grows by a third
-        while (at := text.find(stop, start)) < 0:
-            if len(text) > most:
-                raise TooLarge(bytes(text[len(self.eol) : most]))
-            start = max(0, len(text) - len(stop) + 1)
-            text += self._receive()
-        self._buffer = text[at + len(stop) :]
-        del text[at + len(self.eol) :]
-        del text[: len(self.eol)]
-        body = bytes(text[1:] if text.startswith(b"..") else text)
-        body = body.replace(self.eol + b"..", self.eol + b".")
-        if len(body) > limit:
-            raise TooLarge(body)
-        return body
+        start = 0
+        while (at := self._buffer.find(stop, start)) < 0:
+            if len(self._buffer) > most:
+                raise TooLarge(bytes(self._buffer[:MAX_HEADER_BYTES]), len(self._buffer))
+            start = max(0, len(self._buffer) - len(stop) + 1)
+            self._receive(within)
+        text = bytes(self._buffer[: at + len(self.eol)])
+        del self._buffer[: at + len(stop)]
+        return text
 
     def _line(self) -> bytes:
-        while (at := self._buffer.find(b"\n")) < 0:
-            if len(self._buffer) > MAX_REPLY_BYTES:
+        while (at := self._buffer.find(b"\n", 0, MAX_REPLY_BYTES)) < 0:
+            if len(self._buffer) >= MAX_REPLY_BYTES:
                 raise ProtocolError("it sent an endless line")
-            self._buffer += self._receive()
+            self._receive()
         line = bytes(self._buffer[: at + 1])
         del self._buffer[: at + 1]
         # Some servers end all lines with LF; in the others a lone LF is part of a message.
         self.eol = b"\r\n" if line.endswith(b"\r\n") else b"\n"
         return line.rstrip(b"\r\n")
 
-    def _receive(self) -> bytes:
-        with self._patience.waiting(self.sock):
+    def _receive(self, within: float | None = None) -> None:
+        with self._patience.waiting(self.sock, within):
             data = self.sock.recv(256 * 1024)
         if not data:
             raise ConnectionResetError
         self._patience.heard(len(data))
-        return data
+        self._buffer += data
 
 
 def _text(line: bytes) -> str:
