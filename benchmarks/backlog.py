@@ -56,10 +56,11 @@ class Watch:
     def _watch(self) -> None:
         started = time.monotonic()
         while not self.done.wait(self.every):
-            left = sum(len(os.listdir(self.mailbox / part)) for part in ("new", "cur"))
+            left = sum(1 for part in ("new", "cur") for _file in (self.mailbox / part).iterdir())
             self.seen.append((time.monotonic() - started, left, sum(map(pss, tree(self.root)))))
 
     def stop(self) -> list[tuple[float, int, int]]:
+        """What was seen."""
         self.done.set()
         self.thread.join()
         return self.seen
@@ -107,7 +108,7 @@ def made_home(server: dovecot.Dovecot, kind: str, scratch: Path, records: Path, 
     return home
 
 
-def backlog(server: dovecot.Dovecot, kind: str, home: Path, count: int, command: list[str]) -> dict[str, object]:
+def backlog(server: dovecot.Dovecot, home: Path, count: int, command: list[str]) -> dict[str, object]:
     """One run over a full mailbox."""
     log = server.base / "dovecot.log"
     logins = log.read_text().count("Info: Login:")
@@ -157,7 +158,7 @@ def main() -> int:
             for kind in given.kinds or ["pop3", "imap"]:
                 count = fill(server, scratch / "data" / "mails")
                 home = made_home(server, kind, scratch, scratch / "data" / "records.json", command)
-                print(kind, json.dumps(backlog(server, kind, home, count, command)), flush=True)
+                print(kind, json.dumps(backlog(server, home, count, command)), flush=True)
         finally:
             server.stop()
     return 0

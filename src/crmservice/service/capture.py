@@ -1,6 +1,7 @@
 """Capture: no message leaves the server before it is ours (SPEC chapter 3).
 
-For each batch: read → backup durable → inbox rows durable → only then delete at the source. A message that
+For each batch: read → backup durable → inbox rows durable → only then delete at the source, where that is costly
+several batches together. A message that
 was captured before but whose deletion is unconfirmed is recognised by its source id and its bytes.
 """
 
@@ -19,7 +20,7 @@ from crmservice.config import Box
 from crmservice.errors import CrmServiceError
 from crmservice.mail.parsing import parse
 from crmservice.pipeline.rule import Step, Verdict
-from crmservice.sources import BATCH, Fetched, Source
+from crmservice.sources import BATCH, Fetched, Gathering, Source
 from crmservice.store.inbox import New
 
 BATCH_BYTES = 8 * 1024 * 1024
@@ -85,17 +86,22 @@ class Capture:
         """
         self.tidy()
         oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
+        durable: dict[str, int] = {}  # source id -> row: ours, and still to be deleted at the source
         while not self.stopping():
             fetching = source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)
             with self.waiting():
                 batch, fault = _up_to(fetching)
+            new = self._take(box, source.name, batch, durable) if batch else 0
+            if not batch or fault is not None or _due(source, len(durable)):
+                self._let_go(source, durable)
             if batch:
-                yield self._take(box, source, batch)
+                yield new
             if fault is not None:
                 raise fault
             if not batch:
                 return
             oversized |= {mail.source_id for mail in batch if mail.oversize}
+        self._let_go(source, durable)
 
     def receive(self, box: Box, source: str, mails: Sequence[bytes]) -> list[int]:
         """Take mail that somebody hands over, so that there is nothing to delete: durable when this returns.
@@ -112,17 +118,21 @@ class Capture:
         if paths := self.backup.unsettled():
             self.backup.settle(self.inbox.without_row(paths))
 
-    def _take(self, box: Box, source: Source, batch: Sequence[Fetched]) -> int:
-        known = self.inbox.known(box.name, source.name, [mail.source_id for mail in batch])
+    def _take(self, box: Box, source: str, batch: Sequence[Fetched], durable: dict[str, int]) -> int:
+        """Make a batch durable, noting what may be deleted; how many of it are new."""
+        known = self.inbox.known(box.name, source, [mail.source_id for mail in batch])
         before = {mail.source_id: row for mail in batch if (row := _same_row(mail, known)) is not None}
         new = [mail for mail in batch if mail.source_id not in before]
-        rows = self._accept(box, source.name, new) if new else {}
-        ids = {**before, **rows}
-        wanted = [mail.source_id for mail in batch if not mail.oversize]
-        gone = source.confirm(wanted)
-        if gone:
-            self.inbox.confirm_gone([ids[name] for name in gone])
+        rows = before | (self._accept(box, source, new) if new else {})
+        durable.update((mail.source_id, rows[mail.source_id]) for mail in batch if not mail.oversize)
         return len(new)
+
+    def _let_go(self, source: Source, durable: dict[str, int]) -> None:
+        """Delete at the source what is durable here."""
+        gone = source.confirm(list(durable)) if durable else ()
+        if gone:
+            self.inbox.confirm_gone([durable[name] for name in gone])
+        durable.clear()
 
     def _accept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool = False) -> dict[str, int]:
         try:
@@ -149,6 +159,10 @@ class Capture:
                 row = New(box.name, source, mail.source_id, copy.sha256, copy.size, copy.path, arrived, day, gone=gone)
                 rows.append(row)
         return rows
+
+
+def _due(source: Source, durable: int) -> bool:
+    return not isinstance(source, Gathering) or source.due(durable)
 
 
 def _up_to(mails: Iterator[Fetched]) -> tuple[list[Fetched], CrmServiceError | None]:

@@ -134,13 +134,13 @@ class Listing(Protocol):
         ...
 
 
-def gathered(box: int) -> int:
-    """How many messages are worth a ``confirm`` in a box of so many, where each costs a look at the whole box.
+def gathered(durable: int, box: int) -> bool:
+    """Whether so many messages are worth a ``confirm`` that looks at the whole box, of so many: a twentieth of it.
 
-    A twentieth: then the looks cost no more in a full box than in a small one, a message; and no more than that
-    comes again when the last answer is lost (TRUST C11).
+    Then these looks cost no more in a full box than in a small one, a message; and no more than that comes
+    again when the last answer is lost (TRUST C11).
     """
-    return max(BATCH, box // 20)
+    return durable + BATCH > max(BATCH, box // 20)
 
 
 def header_of(data: bytes) -> bytes:

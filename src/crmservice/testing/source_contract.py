@@ -86,6 +86,18 @@ class SourceContract(ABC):
         assert [data for one in rounds for data in one] == [message(number) for number in range(5)]
         assert self.left() == []
 
+    def test_several_batches_may_be_confirmed_together(self) -> None:
+        """Nothing of them is gone before, and nothing else with them."""
+        for number in range(5):
+            self.put(message(number))
+        source = self.source()
+        ids = [one.source_id for _ in range(2) for one in source.fetch(NOTHING.__contains__, 10_000, batch=2)]
+        assert len(self.left()) == 5
+        assert sorted(source.confirm(ids)) == sorted(ids)
+        assert [one.data for one in source.fetch(NOTHING.__contains__, 10_000)] == [message(4)]
+        source.close()
+        assert self.left() == [message(4)]
+
     def test_too_large_a_message_gives_its_header_alone_and_the_others_come(self) -> None:
         """The cap holds whatever is announced; the message stays."""
         large = message(1, "x" * 20_000)

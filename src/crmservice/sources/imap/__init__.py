@@ -27,6 +27,7 @@ from crmservice.sources import (
     Known,
     Mailbox,
     SourceError,
+    gathered,
     header_of,
     oauth_advice,
     quotable,
@@ -41,6 +42,9 @@ WINDOW = 500
 
 GROUP_BYTES = 4 * 1024 * 1024
 """Small messages are fetched together up to this announced size; a larger one comes alone."""
+
+SPANS = 300
+"""Numbers or ranges in a command: a line of at most 7 KB (RFC 9051 section 4: 8,000 octets)."""
 
 MAX_BROKEN = 3
 
@@ -107,11 +111,11 @@ class ImapSource:
         try:
             client = self._session()
             self._select(client)
-            uids = [uid for source_id in source_ids if (uid := self._uid_of(source_id))]
+            uids = sorted(uid for source_id in source_ids if (uid := self._uid_of(source_id)))
             if not uids:
                 return []
             self._delete(client, uids)
-            left = set(self._search(client, ["UID", ",".join(map(str, uids))]))
+            left = {uid for part in _sets(uids) for uid in self._search(client, ["UID", part])}
         except _TROUBLE as error:
             raise self._trouble(DELETING, error) from None
         return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
@@ -151,6 +155,10 @@ class ImapSource:
             raise self._trouble(LISTING, error) from None
         finally:
             self.close()
+
+    def due(self, durable: int) -> bool:
+        """Whether they are to be deleted now: each time the folder is looked at anew."""
+        return (not self._uids and self._next_number > self._count) or gathered(durable, self._count)
 
     def close(self) -> None:
         """End the session without deleting anything more."""
@@ -251,23 +259,24 @@ class ImapSource:
     # Deleting
 
     def _delete(self, client: BoundedClient, uids: list[int]) -> None:
+        exactly = client.has_capability("UIDPLUS")
+        others = set() if exactly else set(self._search(client, ["DELETED"])) - set(uids)
+        for part in _sets(uids):
+            client.bounded.allowance = SLACK_BYTES
+            client.add_flags(part, [b"\\Deleted"], silent=True)
         client.bounded.allowance = SLACK_BYTES
-        if client.has_capability("UIDPLUS"):
-            client.add_flags(uids, [b"\\Deleted"], silent=True)
-            client.uid_expunge(uids)
-            return
-        others = set(self._search(client, ["DELETED"])) - set(uids)
-        client.add_flags(uids, [b"\\Deleted"], silent=True)
-        if others:
+        if exactly:
+            for part in _sets(uids):
+                client.uid_expunge(part)
+        elif others:
             words = Words(
                 "the server knows no UIDPLUS and other messages are marked as deleted ({count}): ours are marked and stay"
                 " until those are gone; expunge them, or let nobody else use the mailbox",
                 count=len(others),
             )
             self.faults.append(words)
-            return
-        client.bounded.allowance = SLACK_BYTES
-        client.expunge()
+        else:
+            client.expunge()
 
     def _uid_of(self, source_id: str) -> int:
         """The UID if the id is of this mailbox's present life, else 0 with a fault noted."""
@@ -389,6 +398,18 @@ class ImapSource:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
         text = str(error).replace("b'", "").removesuffix("'")
         return quotable(text, self._secrets)
+
+
+def _sets(uids: Sequence[int]) -> list[str]:
+    """These UIDs in ascending order as sets of a few kilobytes, which any server takes (RFC 9051, sequence-set)."""
+    spans: list[list[int]] = []
+    for uid in uids:
+        if spans and uid == spans[-1][1] + 1:
+            spans[-1][1] = uid
+        else:
+            spans.append([uid, uid])
+    texts = [str(first) if first == last else f"{first}:{last}" for first, last in spans]
+    return [",".join(texts[start : start + SPANS]) for start in range(0, len(texts), SPANS)]
 
 
 def _passing(said: str) -> bool:

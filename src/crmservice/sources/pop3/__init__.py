@@ -110,7 +110,7 @@ class Pop3Source:
         session = self._session
         if session is None or not (session.waiting or session.asked):
             return True
-        return durable >= gathered(session.count) or time.monotonic() - session.since > GATHER_SECONDS
+        return gathered(durable, session.count) or time.monotonic() - session.since > GATHER_SECONDS
 
     def close(self) -> None:
         """Drop the connection: without QUIT nothing is deleted."""
