@@ -31,7 +31,7 @@ class _Session:
 
     sent: str = ""
     heard: str = ""
-    asked: str = ""
+    asked: list[str] = field(default_factory=list)
     mails: dict[str, str] = field(default_factory=dict)
 
 
@@ -105,8 +105,8 @@ class Order:
 
     def _receive(self, session: _Session, texts: tuple[str, ...]) -> None:
         session.heard += "".join(texts)
-        if session.asked and (mail := _MAIL.search(session.heard)):
-            session.mails[session.asked] = mail[1]
+        # POP3 answers in the order of asking, however many were asked for together.
+        session.mails |= dict(zip(session.asked, _MAIL.findall(session.heard), strict=False))
 
     def _send(self, session: _Session, text: str) -> None:
         session.sent += text
@@ -116,7 +116,7 @@ class Order:
 
     def _line(self, session: _Session, line: str) -> None:
         if line.startswith("RETR "):
-            session.asked, session.heard = line.split()[1], ""
+            session.asked.append(line.split()[1])
         elif line.startswith("DELE "):
             self._delete(session, [line.split()[1]])
         elif found := _IMAP_DELETES.search(line):
