@@ -6,11 +6,12 @@ set -euo pipefail
 needed=(
     "/usr/lib/dovecot/imap dovecot-imapd" "/usr/lib/dovecot/pop3 dovecot-pop3d" "/usr/lib/dovecot/lmtp dovecot-lmtpd"
     "pg_ctlcluster postgresql" "postfix postfix" "swaks swaks" "strace strace"
+    "/usr/share/doc/libnet-ssleay-perl libnet-ssleay-perl" # TLS of swaks
 )
 missing=()
 for pair in "${needed[@]}"; do
     read -r program package <<<"$pair"
-    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$package")
+    [ -e "$program" ] || PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || { echo "servers: all there"; exit 0; }
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

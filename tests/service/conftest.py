@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.service.desk import Desk
+from tests.service.running import Listen, listeners
 from tests.support.company import company_file, new_home
 
 __all__ = ["company_file", "new_home"]
@@ -23,3 +24,10 @@ def home(new_home: Callable[[], Path]) -> Path:
 def desk(home: Path) -> Desk:
     """Capture and filing in that home."""
     return Desk(home)
+
+
+@pytest.fixture
+def listen(desk: Desk, tmp_path: Path) -> Iterator[Listen]:
+    """Starts the listener of the desk's box."""
+    with listeners(desk, tmp_path) as start:
+        yield start

@@ -6,91 +6,17 @@ import contextlib
 import os
 import socket
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
-from django.db import connections
 
 from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
-from crmservice.config import load_settings
-from crmservice.service.listening import listen as listen_
-from crmservice.sources.smtp_in.terms import Terms
 from crmservice.store import bulk, database, inbox, lease
-from crmservice.testing.builders import eml
 from tests.service.desk import Desk
-from tests.support.dovecot import free_port
-from tests.support.listening import WAIT_S, Sender
-
-MAIL = eml("Dobrý den").replace(b"\n", b"\r\n").replace(b"\r\r\n", b"\r\n")
-
-
-@dataclass
-class Running:
-    """A listener in a thread. ``nudged`` is set when it wakes the worker."""
-
-    port: int
-    nudged: threading.Event
-    stop: threading.Event
-    thread: threading.Thread
-
-    def deliver(self, mail: bytes = MAIL) -> str:
-        sender = self.sender()
-        try:
-            return sender.deliver(mail)
-        finally:
-            sender.close()
-
-    def sender(self) -> Sender:
-        sender = connected(self.port)
-        sender.greet()
-        return sender
-
-    def end(self) -> None:
-        self.stop.set()
-        self.thread.join(WAIT_S)
-        assert not self.thread.is_alive()
-
-
-def connected(port: int) -> Sender:
-    """A connection, as soon as somebody listens."""
-    for _ in range(1000):
-        with contextlib.suppress(ConnectionRefusedError):
-            return Sender(port)
-        threading.Event().wait(0.01)
-    msg = "nobody listens"
-    raise AssertionError(msg)
-
-
-Listen = Callable[..., Running]
-
-
-@pytest.fixture
-def listen(desk: Desk, tmp_path: Path) -> Iterator[Listen]:
-    """Starts the listener of the desk's box, or of another home."""
-    with contextlib.ExitStack() as stack:
-
-        def start(port: int = 0, home: Path = desk.home) -> Running:
-            at = port or free_port()
-            desk.box = replace(desk.box, smtp_listen=f"127.0.0.1:{at}")
-            stop = threading.Event()
-            nudged = threading.Event()
-            settings = load_settings(home, {}).settings
-            terms = Terms(desk.box, tmp_path, watch=0.01)
-            work = threading.Thread(
-                target=lambda: listen_(desk.box, settings, nudged.set, stop.is_set, terms, again=0.05)
-            )
-            running = Running(at, nudged, stop, work)
-            work.start()
-            stack.callback(running.end)
-            return running
-
-        yield start
+from tests.service.running import MAIL, Listen, soon
 
 
 def said(desk: Desk) -> str:
@@ -218,19 +144,6 @@ def test_a_port_that_is_taken_is_noted_and_waited_for(desk: Desk, listen: Listen
     assert f"smtpListen 127.0.0.1:{port} can't be listened at: Address already in use\n" in said(desk)
 
 
-T = TypeVar("T")
-
-
-def soon(ask: Callable[[], T]) -> T:
-    """What is answered, as soon as it is something."""
-    for _ in range(1000):
-        if answer := ask():
-            return answer
-        threading.Event().wait(0.01)
-    msg = "nothing came"
-    raise AssertionError(msg)
-
-
 def test_the_lease_is_given_back_at_the_end(desk: Desk, listen: Listen) -> None:
     running = listen()
     running.deliver()
@@ -249,9 +162,3 @@ def test_strangers_can_not_break_the_log_into_lines(desk: Desk, listen: Listen) 
     text = said(desk)
     assert "\\x1b[2J" in text
     assert all(line.isprintable() for line in text.split("\n"))
-
-
-@pytest.fixture(autouse=True)
-def _no_connection_left() -> Iterator[None]:
-    yield
-    connections.close_all()

@@ -1,0 +1,141 @@
+"""A throw-away Postfix that sends: its own folder and queue, no port of its own, mail by given transports."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+MAIN = """
+compatibility_level = 3.6
+queue_directory = {base}/queue
+data_directory = {base}/data
+command_directory = /usr/sbin
+daemon_directory = {daemons}
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = {base}/log
+maillog_file_prefixes = {base}
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+myhostname = sender.example
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+smtp_dns_support_level = disabled
+smtp_host_lookup = native
+smtp_tls_security_level = none
+lmtp_tls_security_level = none
+default_transport = discard
+transport_maps = regexp:{base}/etc/transport
+message_size_limit = 200000000
+mailbox_size_limit = 0
+minimal_backoff_time = 600s
+maximal_backoff_time = 600s
+"""
+
+# What master(5) needs to send; no smtpd.
+MASTER = """
+pickup unix n - n 1 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+tlsmgr unix - - n 1000? 1 tlsmgr
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
+smtptls unix - - n - - smtp -o smtp_tls_security_level=encrypt
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+_ANSWER = re.compile(r"to=<([^>]+)>.* status=(\w+) \((.*)\)$", re.MULTILINE)
+
+Answer = tuple[str, str]
+"""``sent``, ``deferred`` or ``bounced``, and what the server said."""
+
+
+def why_not() -> str:
+    """Why no Postfix can be started here, or an empty text."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return "Postfix is started by root alone"
+    return "" if shutil.which("postfix", path=_path()) else "Postfix is not installed: make servers"
+
+
+def _path() -> str:
+    return f"{os.environ['PATH']}:/usr/sbin"
+
+
+@dataclass
+class Postfix:
+    """A running instance."""
+
+    base: Path
+
+    def send(self, mail: bytes, recipient: str = "crm@firma.cz", sender: str = "eva@acme.cz") -> None:
+        """Give a mail to its queue."""
+        self.run("sendmail", "-C", str(self.base / "etc"), "-i", "-f", sender, "--", recipient, given=mail)
+
+    def flush(self) -> None:
+        """Try at once what is deferred."""
+        self.run("postqueue", "-c", str(self.base / "etc"), "-f")
+
+    def answers(self, recipient: str) -> list[Answer]:
+        """What came of each try for this recipient."""
+        log = self.base / "log"
+        found = _ANSWER.findall(log.read_text()) if log.exists() else []
+        return [(status, said) for to, status, said in found if to == recipient]
+
+    def wait(self, recipient: str, tries: int = 1) -> Answer:
+        """The answer of the last try, as soon as there were so many."""
+        for _ in range(3000):
+            if len(found := self.answers(recipient)) >= tries:
+                return found[-1]
+            time.sleep(0.01)
+        msg = f"no answer for {recipient}: {(self.base / 'log').read_text()}"
+        raise AssertionError(msg)
+
+    def run(self, *command: str, given: bytes = b"") -> None:
+        """Run one of its programs."""
+        program = shutil.which(command[0], path=_path())
+        assert program is not None
+        done = subprocess.run([program, *command[1:]], input=given, capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+@contextmanager
+def sending(base: Path, transports: Mapping[str, str]) -> Iterator[Postfix]:
+    """Postfix with a transport for each recipient that a regular expression finds; other mail it throws away.
+
+    ``smtp:[127.0.0.1]:2525``, ``lmtp:inet:127.0.0.1:2525``; ``smtptls`` is smtp that insists on TLS. Others must be
+    able to walk to ``base``.
+    """
+    for name in ("etc", "queue", "data"):
+        (base / name).mkdir()
+    shutil.chown(base / "data", "postfix")
+    daemons = next(path for path in ("/usr/lib/postfix/sbin", "/usr/libexec/postfix") if Path(path).is_dir())
+    etc = base / "etc"
+    (etc / "main.cf").write_text(MAIN.format(base=base, daemons=daemons))
+    (etc / "master.cf").write_text(MASTER)
+    (etc / "transport").write_text("".join(f"/{who}/ {where}\n" for who, where in transports.items()))
+    running = Postfix(base)
+    running.run("postfix", "-c", str(etc), "start")
+    try:
+        yield running
+    finally:
+        running.run("postfix", "-c", str(etc), "stop")
