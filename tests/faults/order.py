@@ -1,6 +1,7 @@
 """Was every mail durable before it was deleted on the server? Read from a trace of system calls (SPEC chapter 3).
 
-For each mail: its file synced < renamed < the folder synced < its row committed < only then DELE or EXPUNGE.
+For each mail: its file synced < renamed < the folder synced < its row committed < only then DELE or EXPUNGE,
+or 250 to a sender.
 """
 
 from __future__ import annotations
@@ -119,6 +120,9 @@ class Order:
             session.asked.append(line.split()[1])
         elif line.startswith("DELE "):
             self._delete(session, [line.split()[1]])
+        elif line.startswith("250 2.0.0 stored as "):  # a mail that was handed over, and may be forgotten there now
+            session.mails["answered"] = _MAIL.findall(session.heard)[-1]
+            self._delete(session, ["answered"])
         elif found := _IMAP_DELETES.search(line):
             session.mails |= _imap_mails(session.heard)
             self._delete(session, _numbers(found[1] or found[2]))

@@ -76,5 +76,20 @@ def keeper(plan: Plan) -> Iterable[Duty]:
     yield Duty("keeper", settings, lambda life: Keeper(plan.configuration, life, wake, plan.say).run(), wake)
 
 
-DUTIES: tuple[Kind, ...] = (workers, keeper)
+def listeners(plan: Plan) -> Iterable[Duty]:
+    """A listener for each box with ``smtpListen``; it nudges the box's worker."""
+    settings = plan.configuration.found.settings
+    for name, box in plan.configuration.found.boxes.items():
+        if box.smtp_listen:
+            from crmservice.service.listening import Listener, made_of
+
+            wake, nudge = plan.wake(f"{name}/smtp"), plan.wake(name).nudge
+
+            def work(life: Life, box: Box = box, nudge: Callable[[], None] = nudge) -> int:
+                return Listener(box, settings, nudge, life).run()
+
+            yield Duty(f"listener {name}", (made_of(box), settings), work, wake)
+
+
+DUTIES: tuple[Kind, ...] = (workers, listeners, keeper)
 """Every kind of child, in the order in which they are started."""

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from crmservice.backup.in_flight import PRIVATE
@@ -20,16 +21,48 @@ from crmservice.errors import CrmServiceError
 from crmservice.notices import note
 from crmservice.service import wiring
 from crmservice.service.capture import Capture
+from crmservice.service.child import Life
+from crmservice.service.limits import limit_memory
 from crmservice.service.log import ServiceLog
 from crmservice.sources.smtp_in import CantListen
 from crmservice.sources.smtp_in.server import bound, serve
 from crmservice.sources.smtp_in.terms import Terms
 
 SOURCE = "smtp"
+DONE = 0
 AGAIN_S = 10.0
 
 Stop = Callable[[], bool]
 Nudge = Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """The listener as a child of the service. ``nudge`` wakes the box's worker."""
+
+    box: Box
+    settings: Settings
+    nudge: Nudge
+    life: Life
+
+    def run(self) -> int:
+        """Until asked to end; returns 0."""
+        self.life.stop.listen()
+        limit_memory()
+        listen(self.box, self.settings, self._came, self.life.stop)
+        return DONE
+
+    def _came(self) -> None:
+        self.nudge()
+        self.life.went_on()
+
+
+def made_of(box: Box) -> object:
+    """What of a box its listener is made of: where nothing of it changes, senders need not be sent away for a moment."""
+    return (
+        box.email, box.our_domains, box.zone, box.smtp_listen, box.smtp_listen_networks, box.smtp_listen_cert,
+        box.smtp_listen_key, box.allow_insecure, box.max_message_bytes,
+    )  # fmt: skip
 
 
 def listen(
@@ -42,7 +75,7 @@ def listen(
     from crmservice.store import database
 
     database.connect(settings.home, settings.database)
-    log = ServiceLog(settings.home, settings.zone, wiring.now)
+    log = ServiceLog(settings.home, settings.zone, wiring.now, settings.log)
 
     def tell(text: str) -> None:
         log.notice(f"{box.name} {SOURCE}: {text}")
@@ -56,20 +89,18 @@ def listen(
         return
     with sock:
         tell(f"listening at {box.smtp_listen}")
-        store = HandedOver(box, settings, nudge, tell)
+        store = HandedOver(box, settings, nudge)
         asyncio.run(serve(sock, terms or Terms(box, _spool(settings.home)), store, tell, wrong, stop))
 
 
 def _note(box: Box, fault: CrmServiceError) -> None:
     """Note for ``errorTo`` what is wrong, where the database is there for it. Has a thread of its own."""
-    from django.db import connections
-
     from crmservice.store import database
 
     with contextlib.suppress(CrmServiceError):
         database.migrate()
         note("smtp-listen", box.name, box.smtp_listen, fault=fault.words)
-    connections.close_all()
+    database.disconnect()
 
 
 def _listening(box: Box, wrong: Callable[[CantListen], None], stop: Stop, again: float) -> socket.socket | None:
@@ -101,17 +132,14 @@ class HandedOver:
     It has a lease and a note of what is in flight of its own, beside the worker's. No box has a ``/`` in its name.
     """
 
-    def __init__(self, box: Box, settings: Settings, nudge: Nudge, tell: Callable[[str], None]) -> None:
-        self._box, self._settings, self._nudge, self._tell = box, settings, nudge, tell
+    def __init__(self, box: Box, settings: Settings, nudge: Nudge) -> None:
+        self._box, self._settings, self._nudge = box, settings, nudge
         self._capture: Capture | None = None
         self._release: Callable[[], None] = lambda: None
 
     def begin(self) -> None:
-        """Take the lease, and tidy up after a listener that died; where that fails, the first message tries again."""
-        try:
-            self._ready().tidy()
-        except Exception as fault:  # noqa: BLE001 (whatever it is: senders are told to wait, and so are we)
-            self._tell(f"not ready yet: {fault}")
+        """Take the lease, and tidy up after a listener that died. Raises CrmServiceError."""
+        self._ready().tidy()
 
     def take(self, mails: Sequence[bytes]) -> list[int]:
         """Make messages durable, then wake the worker. Raises CrmServiceError: then nothing of them is kept."""
@@ -127,11 +155,11 @@ class HandedOver:
 
     def end(self) -> None:
         """Give the lease back, and the connection."""
-        from django.db import connections
+        from crmservice.store import database
 
         with contextlib.suppress(CrmServiceError):
             self._release()
-        connections.close_all()
+        database.disconnect()
 
     def _ready(self) -> Capture:
         if self._capture is None:

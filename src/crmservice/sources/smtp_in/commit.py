@@ -22,7 +22,7 @@ class Store(Protocol):
     """Where messages are made durable; all of it is called in one thread of its own."""
 
     def begin(self) -> None:
-        """Get ready, and tidy up what a death left behind. Never raises: a message that comes tries again."""
+        """Get ready, and tidy up what a death left behind. Where that fails, the first message tries again."""
         ...
 
     def take(self, mails: Sequence[bytes]) -> list[int]:
@@ -37,8 +37,8 @@ class Store(Protocol):
 class GroupCommit:
     """Takes messages from many senders to one store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, tell: Callable[[str], None]) -> None:
+        self._store, self._tell = store, tell
         self._waiting: deque[tuple[Spool, asyncio.Future[int]]] = deque()
         self._some = asyncio.Event()
 
@@ -52,8 +52,8 @@ class GroupCommit:
     async def run(self) -> None:
         """Work until cancelled; a batch at hand is finished first."""
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="smtp-in") as thread:
-            await _finished(thread, self._store.begin)
             try:
+                await self._begin(thread)
                 while True:
                     await self._some.wait()
                     self._some.clear()
@@ -61,6 +61,12 @@ class GroupCommit:
                         await self._one_batch(thread)
             finally:
                 await _finished(thread, self._store.end)
+
+    async def _begin(self, thread: ThreadPoolExecutor) -> None:
+        try:
+            await _finished(thread, self._store.begin)
+        except Exception as fault:  # noqa: BLE001 (whatever it is: senders are told to wait, and so are we)
+            self._tell(f"not ready yet: {fault}")
 
     async def _one_batch(self, thread: ThreadPoolExecutor) -> None:
         mails, numbers = self._next()

@@ -49,7 +49,7 @@ async def serve(
     """
     logging.getLogger("mail.log").disabled = True  # aiosmtpd writes there what strangers say
     asyncio.get_running_loop().set_exception_handler(_handler(tell))
-    commit = GroupCommit(store)
+    commit = GroupCommit(store, tell)
     door: Door[Session] = Door(terms)
     certificate = Certificate(terms.box, wrong)
     sparing = Sparing(tell)

@@ -10,6 +10,7 @@ import asyncio
 import errno
 from collections import defaultdict
 from collections.abc import Callable
+from typing import AnyStr
 
 from aiosmtpd.smtp import SMTP, Envelope, syntax
 from aiosmtpd.smtp import Session as Facts
@@ -94,15 +95,24 @@ class Session(SMTP):
             self._bye()
 
     def abort(self) -> None:
-        """Break off without a word."""
-        self._writer.transport.abort()
+        """Break off without a word. A TLS transport that was closed twice can't be aborted, what is below it can."""
+        transport = self._original_transport or self._writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
 
     def _stumbled(self, error: Exception) -> None:
         self._tell("fault", f"{self._peer}: {type(error).__name__}: {error.__cause__ or error}")
 
     def _bye(self) -> None:
-        self._writer.write(f"{LEAVING}\r\n".encode())
-        self._writer.close()
+        if not self._writer.is_closing():
+            self._writer.write(f"{LEAVING}\r\n".encode())
+            self._writer.close()
+
+    async def push(self, status: AnyStr) -> None:
+        """Send a reply; a session that is being closed takes no more commands."""
+        if self._writer.is_closing():
+            raise asyncio.CancelledError
+        await super().push(status)
 
     # Commands
 
