@@ -104,3 +104,9 @@ def test_the_schemas_see_what_is_wrong(value: object, said: str) -> None:
 def test_every_schema_is_named_in_the_documentation() -> None:
     page = (ROOT / "docs" / "json.md").read_text("utf-8")
     assert all(Path(file).name in page for file in (ROOT / "docs").glob("*.schema.json"))
+
+
+def test_status_is_what_its_schema_says(filed: Shell) -> None:
+    printed = json.loads(filed.run("status", "--json").stdout)
+    assert list(faults(schema("status"), printed)) == []
+    assert printed["boxes"]["crm"]["messages"]["processed"] > 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crmservice.service.sd_notify import notify, watchdog_seconds
+from crmservice.service.sd_notify import notify
 
 
 def test_systemd_hears_what_it_is_told(tmp_path: Path) -> None:
@@ -26,17 +26,3 @@ def test_an_abstract_socket_is_one_too() -> None:
 @pytest.mark.parametrize("address", [None, "", "/nowhere/at/all", "relative"])
 def test_without_systemd_nothing_happens(address: str | None) -> None:
     assert not notify("READY=1", {} if address is None else {"NOTIFY_SOCKET": address})
-
-
-@pytest.mark.parametrize(
-    ("environ", "seconds"),
-    [
-        ({"WATCHDOG_USEC": "120000000"}, 60.0),
-        ({"WATCHDOG_USEC": "120000000", "WATCHDOG_PID": str(os.getpid())}, 60.0),
-        ({"WATCHDOG_USEC": "120000000", "WATCHDOG_PID": "1"}, None),
-        ({"WATCHDOG_USEC": "0"}, None),
-        ({}, None),
-    ],
-)
-def test_the_watchdog_is_fed_twice_as_often_as_asked(environ: dict[str, str], seconds: float | None) -> None:
-    assert watchdog_seconds(environ) == seconds

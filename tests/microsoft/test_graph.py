@@ -12,10 +12,10 @@ from crmservice.microsoft.faults import (
     BadAnswer,
     Denied,
     GraphError,
+    GraphTrouble,
     NotFound,
     Rejected,
     Throttled,
-    Trouble,
     Unreachable,
 )
 from crmservice.microsoft.graph import Graph
@@ -189,7 +189,7 @@ def test_no_more_than_four_are_asked_at_once(graph: Graph, server: MailServer, m
     assert server.most_at_once["crm@firma.cz"] == 4
 
 
-# Trouble
+# GraphTrouble
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
@@ -201,7 +201,7 @@ def test_trouble_that_passes_is_waited_out(graph: Graph, server: MailServer, mai
 
 def test_trouble_that_stays_ends_and_may_be_tried_later(graph: Graph, server: MailServer, mailbox: Mailbox) -> None:
     server.faults.append(faults.refusing(500, "generalException"))
-    with pytest.raises(Trouble, match="HTTP 500, generalException") as caught:
+    with pytest.raises(GraphTrouble, match="HTTP 500, generalException") as caught:
         graph.get(INBOX)
     assert len(server.requests) == 4
     assert (caught.value.permanent, caught.value.codes) == (False, ("generalException",))

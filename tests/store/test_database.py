@@ -112,7 +112,7 @@ def test_a_file_that_is_no_database_is_an_error(home: Path) -> None:
     for file in home.iterdir():
         file.unlink()
     (home / database.FILE).write_bytes(b"no database, but long enough to be looked at" * 100)
-    with pytest.raises(Exception, match="not a database"):
+    with pytest.raises(database.DatabaseDamaged, match="not a database"):
         database.migrate()
 
 

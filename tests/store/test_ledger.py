@@ -86,6 +86,13 @@ def test_a_whole_day_that_is_gone_and_one_that_is_too_many_are_named_file_by_fil
     assert found(home).keys() == {new.path for new in (*lost, *extra)}
 
 
+def test_a_file_in_a_folder_of_no_day_is_a_stranger(home: Path) -> None:
+    for name in ("old", "20260302"):
+        (home / "POP3Downloads" / name).mkdir(parents=True)
+        (home / "POP3Downloads" / name / "x.eml").write_bytes(b"x")
+    assert found(home).keys() == {"POP3Downloads/old/x.eml", "POP3Downloads/20260302/x.eml"}
+
+
 def test_a_row_whose_file_lies_under_another_day_is_found_there(home: Path) -> None:
     (new,) = kept(home, b"one", day=date(2026, 3, 4))
     inbox.accept([arrival(0, path=new.path, sha256=new.sha256, size=new.size, day=DAY)])

@@ -6,7 +6,7 @@ One small protocol, ``RawMail``, with two homes: the local folder (``folder``) a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -43,6 +43,10 @@ class RawMail(Protocol):
 
     def keep(self, mails: Sequence[bytes], day: date) -> list[Kept]:
         """Keep mails under the day, all of them durable when this returns. Raises BackupFailed: none is promised then."""
+        ...
+
+    def put(self, mails: Mapping[str, bytes]) -> list[Kept]:
+        """Keep mails under the paths that they had before (a restore), durable when this returns. Raises BackupFailed."""
         ...
 
     def unsettled(self) -> list[str]:

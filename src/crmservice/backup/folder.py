@@ -56,6 +56,22 @@ class BackupFolder:
             raise _refused(self.home / folder, fault) from fault
         return [_kept(path, mail) for path, mail in zip(paths, mails, strict=True)]
 
+    def put(self, mails: Mapping[str, bytes]) -> list[Kept]:
+        """Keep mails under the paths that they had before, durable when this returns. Raises BackupFailed."""
+        folders: dict[PurePosixPath, dict[str, bytes]] = {}
+        for path, mail in mails.items():
+            place = PurePosixPath(path)
+            folders.setdefault(place.parent, {})[place.name] = mail
+        for folder, named in folders.items():
+            try:
+                self._make(folder)
+                self._write(folder, named)
+            except OSError as fault:
+                with contextlib.suppress(OSError):
+                    self._forget([f"{folder / name}{TEMPORARY}" for name in named])
+                raise _refused(self.home / folder, fault) from fault
+        return [_kept(path, mail) for path, mail in mails.items()]
+
     def unsettled(self) -> list[str]:
         """Files that may have no row: their batch was cut short after it was noted. Raises BackupFailed."""
         try:

@@ -49,6 +49,22 @@ def _database(value: str) -> str:
     return parse.text(value)
 
 
+def _object_store(value: str) -> str:
+    """``s3://bucket`` or ``s3://bucket/prefix``, without a trailing slash."""
+    scheme, _, place = parse.text(value).partition("://")
+    if scheme != "s3" or not place.strip("/"):
+        raise BadValue("is no s3://bucket/prefix")
+    return value.rstrip("/")
+
+
+def _endpoint(value: str) -> str:
+    """An object store's URL: what is kept there goes over it, so plain http is for this machine alone."""
+    url = _url(value)
+    if not url.startswith("https:") and not parse.is_loopback(urlsplit(url).hostname or ""):
+        raise BadValue("is no https URL")
+    return url
+
+
 KEYS: dict[str, Callable[[str], Any]] = {
     "database": _database,
     "language": parse.choice("cs", "en"),
@@ -60,6 +76,14 @@ KEYS: dict[str, Callable[[str], Any]] = {
     "log.megabytes": parse.integer(1, 10_000),
     "log.files": parse.integer(1, 1_000),
     "trusted_proxies": parse.network,
+    "nightly": parse.clock,
+    "backup_to": parse.absolute_path,
+    "backup_keep": parse.integer(1, 1_000),
+    "mail_store": _object_store,
+    "mail_store_endpoint": _endpoint,
+    "mail_store_region": parse.text,
+    "mail_store_key": str,
+    "mail_store_secret": str,
     "retention.backups": _days,
     "retention.unfiled": _days,
     "retention.personal": _days,
@@ -69,6 +93,7 @@ KEYS: dict[str, Callable[[str], Any]] = {
 """Every key of crmservice.toml but ``[keywords]``, whose names are those of mail.keywords."""
 
 _MANY = {"trusted_proxies"}
+_SECRETS = {"mail_store_key", "mail_store_secret"}
 _TABLES: dict[str, type[Any]] = {"retention": Retention, "log": Logging}
 """Tables of the file, and what each becomes."""
 
@@ -175,6 +200,8 @@ def _parsed(key: str, value: object, home: Path, environ: Mapping[str, str]) -> 
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadValue("is neither a text nor a number")
     text = str(value).strip()
+    if key in _SECRETS:
+        return parse.secret(text, home, environ)
     if key == "database":
         text = parse.secret(text, home, environ).reveal()
     return KEYS[key](text)

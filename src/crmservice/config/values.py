@@ -192,7 +192,9 @@ class Settings:
 
     ``database``: a URL (it may hold a password, so it is never shown), empty for the embedded one.
     ``web``: ``address:port`` the pages are served at, empty for the command's default. ``metrics``: where metrics and
-    health are served, empty for nowhere.
+    health are served, empty for nowhere. ``nightly``: when verify, backup and retention run, on the wall clock of ``zone``.
+    ``backup_to``: folder of the nightly backups, of which ``backup_keep`` stay. ``mail_store``: ``s3://bucket/prefix`` where
+    raw mail is kept in the place of the home folder.
     """
 
     home: Path
@@ -204,6 +206,14 @@ class Settings:
     metrics: str = ""
     log: Logging = Logging()
     trusted_proxies: tuple[str, ...] = ()
+    nightly: time = time(2, 30)
+    backup_to: Path | None = None
+    backup_keep: int = 30
+    mail_store: str = ""
+    mail_store_endpoint: str = ""
+    mail_store_region: str = ""
+    mail_store_key: Secret | None = None
+    mail_store_secret: Secret | None = None
     retention: Retention = Retention()
     calendar_series: Literal["keep", "start"] = "keep"
     calendar_conflicts: Literal["organizer", "ours", "newest"] = "organizer"

@@ -25,16 +25,24 @@ _MESSAGE_ID = re.compile(r"<([^<>\s\x00-\x1f\x7f]+)>")
 
 def parse(raw: bytes) -> Message:
     """The message that ``raw`` is. Never raises: ``defects`` and ``limits`` say what was wrong."""
-    lines = _lines(raw)
-    block = headers.read(lines)
-    return assembled(raw, block, lambda: _tree(lines, block))
+    text = lines(raw)
+    block = headers.read(text)
+    return assembled(raw, block, lambda: _tree(text, block))
 
 
-def _lines(raw: bytes) -> bytes:
+def lines(raw: bytes) -> bytes:
     """The message with line feeds, where an old system wrote bare returns, and without a byte order mark."""
     if b"\r" in raw and b"\n" not in raw:
         raw = raw.replace(b"\r", b"\n")
     return raw.removeprefix(b"\xef\xbb\xbf")
+
+
+def parts(raw: bytes) -> structure.Part | None:
+    """The MIME tree of a mail (``lines`` of it); None where it is beyond what is read. Never raises."""
+    try:
+        return _tree(raw, headers.read(raw))[0]
+    except Exception:  # noqa: BLE001  (as above: whatever a mail breaks)
+        return None
 
 
 Tree = tuple[structure.Part, tuple[str, ...]]

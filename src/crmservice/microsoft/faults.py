@@ -44,7 +44,7 @@ class Throttled(GraphError):
     """It asks to be left alone for a while, or we leave it alone because it did."""
 
 
-class Trouble(GraphError):
+class GraphTrouble(GraphError):
     """It has trouble of its own."""
 
 
@@ -100,7 +100,7 @@ def _kind(status: int, codes: tuple[str, ...]) -> type[GraphError]:
     if status == 404:
         return NotFound
     if (status >= 500 and status != 501) or status in {408, 423}:
-        return Trouble
+        return GraphTrouble
     return Rejected if status >= 400 else BadAnswer
 
 

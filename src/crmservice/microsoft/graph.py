@@ -22,8 +22,8 @@ from crmservice.microsoft.faults import (
     BadAnswer,
     Denied,
     GraphError,
+    GraphTrouble,
     Throttled,
-    Trouble,
     Unreachable,
     from_answer,
 )
@@ -166,7 +166,7 @@ class Graph:
                 if fault.status != 401 or renewed:
                     raise
                 renewed = True
-            except (Throttled, Trouble, Unreachable) as fault:
+            except (Throttled, GraphTrouble, Unreachable) as fault:
                 tries += 1
                 if not self._again(ask, fault, tries):
                     raise
@@ -199,7 +199,7 @@ class Graph:
         """Whether to send it once more. A 429 did nothing, so any request may follow it."""
         if not ask.repeatable and fault.status != 429:
             return False
-        most = {Unreachable: 1, Trouble: 3}.get(type(fault), 30)
+        most = {Unreachable: 1, GraphTrouble: 3}.get(type(fault), 30)
         return tries <= most
 
     def _pause(self, fault: GraphError, tries: int) -> float:

@@ -11,6 +11,7 @@ from crmservice.pipeline.gateway import Outcome
 from crmservice.service import wiring
 from crmservice.service.capture import Capture
 from crmservice.service.child import Life
+from crmservice.service.durations import Durations
 from crmservice.service.filing import Filing
 from crmservice.service.log import ServiceLog
 from crmservice.sources import Source
@@ -35,13 +36,15 @@ class BoxWork:
         self, box: Box, settings: Settings, lease: Lease, life: Life, log: ServiceLog, report: Report | None = None
     ) -> None:
         self.box, self._settings, self._lease, self._life, self._log = box, settings, lease, life, log
-        self._report = report or log.messages
+        self._told = report or log.messages
+        self._durations = Durations(box.name)
         self._said: dict[str, set[str]] = {}
 
     def take(self, source: Source) -> None:
         """Take everything that a source has, filing each batch as it comes. Raises CrmServiceError."""
         try:
-            for _new in self.capture.run(self.box, source):
+            batches = self.capture.run(self.box, source)
+            while self._durations.timed("capture", lambda: next(batches, None)) is not None:
                 self.file()
         finally:
             self._tell(source)
@@ -49,6 +52,14 @@ class BoxWork:
     def file(self) -> None:
         """File everything that waits. Raises CrmServiceError."""
         self.filing.run(self.box)
+        self._durations.write()
+
+    def _report(self, box: Box, outcomes: Sequence[Outcome]) -> None:
+        """Tell what became of a batch, and note how long it took since its messages arrived."""
+        now = wiring.now()
+        for outcome in outcomes:
+            self._durations.observe("arrival", (now - outcome.row.arrived).total_seconds())
+        self._told(box, outcomes)
 
     @cached_property
     def capture(self) -> Capture:

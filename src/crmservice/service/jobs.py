@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from crmservice.config import Box, Settings
 from crmservice.service.log import ServiceLog
+from crmservice.service.metrics_endpoint import metrics_endpoint
 
 if TYPE_CHECKING:
     from crmservice.store.jobs import Last
@@ -94,5 +95,5 @@ def daily(at: time) -> Due:
 JOBS: tuple[Scheduled, ...] = ()
 """Every job of the service."""
 
-BESIDE: tuple[Beside, ...] = ()
+BESIDE: tuple[Beside, ...] = (metrics_endpoint,)
 """What runs beside the jobs."""

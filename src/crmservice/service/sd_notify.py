@@ -21,12 +21,3 @@ def notify(state: str, environ: Mapping[str, str] = os.environ) -> bool:
         sock.sendto(state.encode(), address.replace("@", "\0", 1))
         return True
     return False
-
-
-def watchdog_seconds(environ: Mapping[str, str] = os.environ) -> float | None:
-    """How often ``WATCHDOG=1`` is due: half of what the unit allows (sd_watchdog_enabled(3)); None: never."""
-    text = environ.get("WATCHDOG_USEC", "")
-    meant = environ.get("WATCHDOG_PID", str(os.getpid()))
-    if not text.isdecimal() or int(text) == 0 or meant != str(os.getpid()):
-        return None
-    return int(text) / 2_000_000

@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from crmservice.config import Box
-from crmservice.errors import CrmServiceError
+from crmservice.errors import BadConfiguration, CrmServiceError
 from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
+from crmservice.service.backing_up import BackUp, Made
 from crmservice.service.verifying import Verified, differences
 from crmservice.store import audit, ledger
 from crmservice.store.audit import Broken, Entry
@@ -37,6 +38,20 @@ def _look(there: AtSource, box: Box, home: Path) -> None:
         there.look(box, wiring.sources(box, home))
     except CrmServiceError as fault:  # a source that can't even be made: its tlsCaFile
         there.away.append((box.name, fault.words))
+
+
+def back_up(home: Path, target: Path | None, *, told: Told) -> Made:
+    """Back the home up into ``target``, else into ``backup_to`` of its settings. Raises what ``BackUp.run`` raises."""
+    found = wiring.configured(home)
+    if (folder := target or found.settings.backup_to) is None:
+        raise BadConfiguration("name the folder to back up into, or set backup_to in crmservice.toml")
+    wiring.connect_to_read(home)
+    work = BackUp(
+        home, wiring.raw_mail(found.settings), folder.absolute(), found.settings.backup_keep, wiring.now, told
+    )
+    made = work.run()
+    audit.append(wiring.AT_THE_MACHINE, "cli", "backup", str(made.folder), {"messages": made.messages})
+    return made
 
 
 def audit_entries(home: Path, limit: int) -> list[Entry]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import quote
 
-from crmservice.microsoft.faults import Denied, GraphError, NotFound, Rejected, Throttled, Trouble, Unreachable
+from crmservice.microsoft.faults import Denied, GraphError, GraphTrouble, NotFound, Rejected, Throttled, Unreachable
 from crmservice.microsoft.graph import Body, Graph
 from crmservice.microsoft.pace import AT_ONCE
 from crmservice.sources import BATCH, DELETING, LISTING, TRIED_AGAIN, Fetched, Known, SourceError, header_of
@@ -57,7 +57,7 @@ class GraphMailSource:
                 try:
                     mail = self._whole(name, first, limit_bytes)
                 except GraphError as fault:
-                    last, in_a_row = fault, in_a_row + isinstance(fault, Trouble | Unreachable)
+                    last, in_a_row = fault, in_a_row + isinstance(fault, GraphTrouble | Unreachable)
                     if isinstance(fault, _OF_SERVER) or in_a_row >= MAX_BROKEN:
                         raise self._trouble(READING, fault) from None
                     self.faults.append(Words("message {name}: {why}; it is left there", name=name, why=fault.words))

@@ -33,6 +33,10 @@ class DatabaseUnavailable(TryLater):
     """The database can't be reached, or is busy, or its disk is full: the same call may work later."""
 
 
+class DatabaseDamaged(BadConfiguration):
+    """The database's file is damaged or no database: restore a backup."""
+
+
 class DatabaseNewer(BadConfiguration):
     """The database knows migrations that this program does not have."""
 
@@ -167,6 +171,15 @@ def available() -> Iterator[None]:
             connection.close_if_unusable_or_obsolete()
         why = library_words(str(error).strip() or type(error).__name__)
         raise DatabaseUnavailable("the database is not available: {why}", why=why) from error
+    except DatabaseError as error:
+        if type(error) is not DatabaseError or is_postgresql():  # a fault of the program's own
+            raise
+        file = connection.settings_dict["NAME"]
+        raise DatabaseDamaged(
+            "{file} is damaged ({why}): move it away and restore the last backup",
+            file=file,
+            why=library_words(str(error)),
+        ) from error
 
 
 def migrate() -> bool:

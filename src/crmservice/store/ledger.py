@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -69,13 +70,21 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A message that has a backup. ``size`` is None where the backup is not what arrived (neverFile, erasure)."""
+class Kept:
+    """A message that has a backup, and its checksum. ``changed``: the backup is not what arrived (neverFile, erasure).
+
+    ``size`` in bytes, as it arrived.
+    """
 
     id: int
     path: str
     sha256: str
-    size: int | None
+    size: int
+    changed: bool = False
+
+    def is_of(self, mail: bytes) -> bool:
+        """Whether these are its bytes."""
+        return hashlib.sha256(mail).hexdigest() == self.sha256
 
 
 def by_day(box: str | None = None) -> dict[str, dict[date, Counts]]:
@@ -144,12 +153,11 @@ class _Comparison:
     total: int = 0
 
     def __post_init__(self) -> None:
-        self.boxes = [box for (box,) in bulk.query("SELECT DISTINCT box FROM crm_message")]
-        self.total = int(bulk.query("SELECT count(*) FROM crm_message WHERE path <> ''")[0][0])
+        self.total = with_backup()
 
     def day(self, day: str, *, there: bool) -> Iterator[Difference]:
         """What differs on a day: first by the files, then the rows whose file was not among them."""
-        rows = self._rows(day)
+        rows = kept(day)
         strangers = []
         for file in sorted(self.backup.files(day), key=lambda file: file.path) if there else ():
             if (row := rows.pop(file.path, None)) is None:
@@ -161,11 +169,7 @@ class _Comparison:
         for path in self._without_row(strangers):
             yield Difference("file-without-row", path, Words("a file of the backup that no message has"))
 
-    def _rows(self, day: str) -> dict[str, _Row]:
-        sql = f"{_ROW} WHERE box = %s AND day = %s AND path <> ''"
-        return {row[1]: _row(row) for box in self.boxes for row in bulk.query(sql, [box, day])}
-
-    def _one(self, row: _Row, listed: int | None) -> Iterator[Difference]:
+    def _one(self, row: Kept, listed: int | None) -> Iterator[Difference]:
         self.done += 1
         self.told(self.done, self.total)
         if self._compared(row, listed) is None:
@@ -174,11 +178,11 @@ class _Comparison:
         if now is not None and (found := self._compared(now, None)) is not None:
             yield found
 
-    def _compared(self, row: _Row, listed: int | None) -> Difference | None:
+    def _compared(self, row: Kept, listed: int | None) -> Difference | None:
         """What differs; a file that was not listed is asked for by itself (its folder may be another day's)."""
         try:
             size = self.backup.size(row.path) if listed is None else listed
-            if row.size is not None and size != row.size:
+            if not row.changed and size != row.size:
                 what = Words("has {actual} bytes, {size} arrived", actual=size, size=row.size)
                 return Difference("size", row.path, what)
             if not self.quick and self.backup.checksum(row.path) != row.sha256:
@@ -198,12 +202,36 @@ class _Comparison:
 _ROW = "SELECT id, path, sha256, size, stored_sha256 FROM crm_message"
 
 
-def _row(values: Iterable[Any]) -> _Row:
+def with_backup() -> int:
+    """How many messages have a backup."""
+    return int(bulk.query("SELECT count(*) FROM crm_message WHERE path <> ''")[0][0])
+
+
+def kept(day: str) -> dict[str, Kept]:
+    """The messages of a day (``yyyy-MM-dd``) that have a backup, by its path; none for another word."""
+    refresh()
+    if not _is_day(day):
+        return {}
+    # Box by box, because the index that finds a day begins with the box.
+    boxes = [box for (box,) in bulk.query("SELECT DISTINCT box FROM crm_message")]
+    sql = f"{_ROW} WHERE box = %s AND day = %s AND path <> ''"
+    rows = (_row(row) for box in boxes for row in bulk.query(sql, [box, day]))
+    return {row.path: row for row in rows}
+
+
+def _row(values: Iterable[Any]) -> Kept:
     key, path, sha256, size, stored = values
-    return _Row(key, path, stored or sha256, None if stored else size)
+    return Kept(key, path, stored or sha256, size, bool(stored))
 
 
-def _again(row: _Row) -> _Row | None:
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _again(row: Kept) -> Kept | None:
     """The row as it is now; None where it has no backup any more."""
     found = bulk.query(f"{_ROW} WHERE id = %s AND path <> ''", [row.id])
     return _row(found[0]) if found else None

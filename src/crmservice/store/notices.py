@@ -54,14 +54,15 @@ class Noted:
 
 
 def note(
-    kind: str, box: str, about: str, facts: Mapping[str, object], *, once: bool = False, now: datetime | None = None
-) -> bool:
+    kind: str, box: str, about: str, facts: Mapping[str, object], *, once: bool = False, now: datetime | None = None,
+    count: int = 1,
+) -> bool:  # fmt: skip
     """Add a notice, or count it where the same one waits already. Raises DatabaseUnavailable.
 
-    ``once``: not if this matter was ever noted before (False then).
+    ``once``: not if this matter was ever noted before (False then). ``count``: how often it happened.
     """
     said = texts.storable(texts.compact({name: packed(value) for name, value in facts.items()}))
-    new = _New(kind, box, texts.storable(about)[:LONGEST_ABOUT], said, now or bulk.now())
+    new = _New(kind, box, texts.storable(about)[:LONGEST_ABOUT], said, now or bulk.now(), count)
     try:
         with writing():
             return _note(new, once)
@@ -76,6 +77,7 @@ class _New(NamedTuple):
     about: str
     facts: str
     now: datetime
+    times: int
 
 
 def _note(new: _New, once: bool) -> bool:
@@ -89,7 +91,7 @@ def _note(new: _New, once: bool) -> bool:
 def _counted(new: _New) -> bool:
     """Count it in the row that waits, if there is one."""
     same = Notice.objects.filter(kind=new.kind, box=new.box, about=new.about, state="waiting")
-    return same.update(count=F("count") + 1, last=new.now, facts=new.facts) > 0
+    return same.update(count=F("count") + new.times, last=new.now, facts=new.facts) > 0
 
 
 def _add(new: _New) -> None:
@@ -104,7 +106,7 @@ def _add(new: _New) -> None:
         since, told = (before.since, before.told) if before is not None and same else (new.now, None)
         Notice.objects.create(
             id=new_id(), kind=new.kind, box=new.box, about=new.about, facts=new.facts, first=new.now, last=new.now,
-            since=since, told=told,
+            since=since, told=told, count=new.times,
         )  # fmt: skip
 
 

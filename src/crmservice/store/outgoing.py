@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import F, Q
 
 from crmservice.crm.ids import new_id
 from crmservice.store import texts
@@ -36,7 +36,7 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A mail whose time has come, after so many attempts."""
+    """A mail whose time has come, after so many attempts that failed."""
 
     id: int
     kind: str
@@ -97,11 +97,11 @@ def stuck() -> frozenset[str]:
         return frozenset(rows.values_list("recipient", flat=True))
 
 
-def due(now: datetime, leave: Collection[str] = (), limit: int = 50) -> list[Due]:
-    """Mail whose time has come, oldest first, but for boxes to leave."""
+def due(now: datetime, boxes: Collection[str], limit: int = 50) -> list[Due]:
+    """Mail of these boxes whose time has come, oldest first."""
     names = ("id", "kind", "about", "box", "sender", "recipient", "raw", "attempts", "due")
     with reading():
-        rows = Outgoing.objects.filter(Q(due__lte=now) | Q(due__gt=now + FAR), state="waiting").exclude(box__in=leave)
+        rows = Outgoing.objects.filter(Q(due__lte=now) | Q(due__gt=now + FAR), state="waiting", box__in=boxes)
         found = rows.order_by("made", "id").values(*names)[:limit]
         return [Due(**{**row, "raw": bytes(row["raw"])}) for row in found]
 
@@ -109,8 +109,7 @@ def due(now: datetime, leave: Collection[str] = (), limit: int = 50) -> list[Due
 def claim(mail: Due, until: datetime) -> bool:
     """Take a mail to send it; False if somebody else did. Should we die over it, it is due again at ``until``."""
     with writing():
-        rows = Outgoing.objects.filter(id=mail.id, state="waiting", due=mail.due)
-        return rows.update(due=until, attempts=mail.attempts + 1) > 0
+        return Outgoing.objects.filter(id=mail.id, state="waiting", due=mail.due).update(due=until) > 0
 
 
 def sent(mail: Due, now: datetime) -> None:
@@ -122,7 +121,15 @@ def sent(mail: Due, now: datetime) -> None:
 def put_off(mail: Due, until: datetime, fault: object) -> None:
     """It could not be sent now."""
     with writing():
-        Outgoing.objects.filter(id=mail.id, state="waiting").update(due=until, fault=_said(fault))
+        rows = Outgoing.objects.filter(id=mail.id, state="waiting")
+        rows.update(due=until, attempts=F("attempts") + 1, fault=_said(fault))
+
+
+def put_off_all(box: str, until: datetime, fault: object) -> None:
+    """The server of this box can't be used now: nothing that waits for it is tried before then."""
+    with writing():
+        rows = Outgoing.objects.filter(box=box, state="waiting")
+        rows.update(due=until, attempts=F("attempts") + 1, fault=_said(fault))
 
 
 def failed(mail: Due, fault: object) -> None:

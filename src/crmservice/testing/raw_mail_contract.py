@@ -84,6 +84,16 @@ class RawMailContract:
             with pytest.raises(FileNotFoundError):
                 ask(kept[0].path)
 
+    def test_mails_come_back_under_the_paths_that_they_had(self, kept: list[Kept]) -> None:
+        """A restore: where they are still there they are written over, and a home that is new gets its days."""
+        home = self.raw_mail()
+        mails = {mail.path: home.read(mail.path) for mail in kept}
+        home.remove([mail.path for mail in kept[1:]])
+        assert home.put(mails) == kept
+        assert {path: self.raw_mail().read(path) for path in mails} == mails
+        assert self.raw_mail().unsettled() == []
+        assert home.put({}) == []
+
     def test_a_batch_is_unsettled_until_its_rows_are_there(self) -> None:
         """What the next process finds of a batch that was cut short, and removes where no row names it."""
         paths = [mail.path for mail in self.raw_mail().keep([b"one", b"two"], DAY)]
