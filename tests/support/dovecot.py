@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.certificates import Certificates, make_certificates
+from tests.support.jwt import ISSUER, Signer
 
 PACKAGES = ("dovecot-imapd", "dovecot-pop3d")
 MAIL_ID = 5000
@@ -28,7 +29,7 @@ mail_location = maildir:{base}/mail/%u/Maildir
 mail_uid = {uid}
 mail_gid = {uid}
 first_valid_uid = {uid}
-auth_mechanisms = plain login
+auth_mechanisms = {mechanisms}
 disable_plaintext_auth = no
 auth_failure_delay = 0 secs
 ssl = yes
@@ -38,7 +39,20 @@ ssl_min_protocol = TLSv1.2
 pop3_uidl_format = %08Xu%08Xv
 passdb {{
   driver = passwd-file
+  mechanisms = plain login
   args = {base}/users
+}}
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {base}/oauth2.conf.ext
+  username_filter = crm@firma.cz
+}}
+# An empty file: whoever may not use the mailbox hears NO and not UNAVAILABLE (CALENDAR D1).
+passdb {{
+  driver = passwd-file
+  mechanisms = xoauth2 oauthbearer
+  args = {base}/nobody
 }}
 userdb {{
   driver = passwd-file
@@ -67,6 +81,25 @@ service pop3-login {{
 }}
 """
 
+# A token of an application names no mailbox: any that the filter above allows may be opened by it.
+OAUTH2_LOCAL = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={keys}/
+username_attribute = appid
+username_format = app
+issuers = {issuer}
+"""
+OAUTH2_ASKED = """
+introspection_mode = post
+introspection_url = {url}
+force_introspection = yes
+active_attribute = active
+active_value = true
+username_attribute = appid
+username_format = app
+"""
+MECHANISMS = "plain login xoauth2 oauthbearer"
+
 
 def installed() -> bool:
     """Whether Dovecot is there, after an attempt to install it."""
@@ -94,12 +127,13 @@ def free_port() -> int:
 
 @dataclass
 class Dovecot:
-    """A running server. ``ports``: pop3, pop3s, imap, imaps, and the same with a suffix for other certificates."""
+    """A running server. ``ports``: pop3, pop3s, imap, imaps."""
 
     base: Path
     ports: dict[str, int]
     certificates: Certificates
     process: subprocess.Popen[bytes]
+    signer: Signer
     password: str = "S3CR3T-CANARY-7f"
 
     def maildir(self, user: str) -> Path:
@@ -129,12 +163,12 @@ class Dovecot:
         self.process.wait(10)
 
 
-def start(base: Path, *, certificate: str = "good") -> Dovecot:
-    """Start a server whose certificate is ``good``, ``wrong_host``, ``expired`` or ``self_signed``."""
+def start(base: Path, *, mechanisms: str = MECHANISMS, introspection_url: str = "") -> Dovecot:
+    """Start a server that takes tokens of its signer, or those that are known under the URL."""
     base.chmod(0o755)
     certificates = make_certificates(base / "certificates")
     ports = {name: free_port() for name in ("pop3", "pop3s", "imap", "imaps")}
-    cert, key = certificates.pair(certificate)
+    cert, key = certificates.pair("good")
     (base / "mail").mkdir()
     os.chown(base / "mail", MAIL_ID, MAIL_ID)
     users = [
@@ -142,13 +176,17 @@ def start(base: Path, *, certificate: str = "good") -> Dovecot:
         for name in ("crm@firma.cz", "other@firma.cz")
     ]
     (base / "users").write_text("\n".join(users) + "\n")
+    signer = Signer(base / "tokens").make()
+    asked = OAUTH2_ASKED.format(url=introspection_url) if introspection_url else ""
+    (base / "oauth2.conf.ext").write_text(asked or OAUTH2_LOCAL.format(keys=signer.keys, issuer=ISSUER))
+    (base / "nobody").touch()
     config = base / "dovecot.conf"
-    config.write_text(CONFIG.format(base=base, uid=MAIL_ID, cert=cert, key=key, **ports))
+    config.write_text(CONFIG.format(base=base, uid=MAIL_ID, cert=cert, key=key, mechanisms=mechanisms, **ports))
     process = subprocess.Popen(
         ["dovecot", "-F", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     _wait_for(ports["imaps"], process, base / "dovecot.log")
-    return Dovecot(base, ports, certificates, process)
+    return Dovecot(base, ports, certificates, process, signer)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -32,6 +32,7 @@ from crmservice.sources import (
     oauth_advice,
     quotable,
     says,
+    token_logins,
 )
 from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, breach_under, woken
 from crmservice.tls import Timeouts, explain
@@ -314,7 +315,7 @@ class ImapSource:
     def _sign_in(self, client: BoundedClient) -> None:
         client.bounded.allowance = SLACK_BYTES
         if self.login.oauth:
-            self._xoauth2(client)
+            self._sign_in_by_token(client)
             return
         password = self.login.password.reveal() if self.login.password else ""
         self._secrets = [password]
@@ -326,15 +327,17 @@ class ImapSource:
         else:
             client.login(self.login.name, password)
 
-    def _xoauth2(self, client: BoundedClient) -> None:
+    def _sign_in_by_token(self, client: BoundedClient) -> None:
         if self._token is None:
             raise self._mailbox.no_token()
         token = self._token()
         self._secrets = [token]
-        # The second answer is empty: a server that explains its refusal must not get the token again (CALENDAR A9).
-        answers = iter([f"user={self.login.name}\1auth=Bearer {token}\1\1".encode()])
+        logins = token_logins(self.login.name, token)
+        offered = [one for one in logins if client.has_capability(f"AUTH={one.mechanism}")]
+        chosen = (offered or logins)[0]
+        answers = iter([chosen.answer])
         try:
-            client.sasl_login("XOAUTH2", lambda _challenge: next(answers, b""))
+            client.sasl_login(chosen.mechanism, lambda _challenge: next(answers, chosen.end))
         except LoginError:
             self._token.refused(token)
             raise
