@@ -110,6 +110,15 @@ def test_check_finds_nothing_wrong_with_a_careful_box(home: Home) -> None:
         ({"allowInsecure": "true"}, "nothing here needs"),
         ({"allowInsecure": "true", "imapUrl": "a", "imapPassword": "x"}, "nothing here needs"),
         ({"allowInsecure": "true", "pop3Url": "mail.firma.cz", "pop3Password": "x"}, "in the clear: pop3Url"),
+        (
+            {"allowInsecure": "true", "smtpListen": "0.0.0.0:25", "smtpListenNetworks": "10.0.0.0/8"},
+            "in the clear: smtpListen",
+        ),
+        (
+            {"allowInsecure": "true", "smtpListen": "127.0.0.1:25", "smtpListenNetworks": "10.0.0.0/8"},
+            "nothing here needs",
+        ),
+        ({"smtpListen": "[::]:25"}, "lets none of them deliver"),
         ({}, "authservId"),
         ({}, "errorTo"),
         ({"pop3Url": "a", "pop3Password": "x", "imapUrl": "a", "imapPassword": "x"}, "more than one way"),
@@ -120,6 +129,25 @@ def test_check_names_each_risk(home: Home, keys: dict[str, str | list[str]], nam
     risks = levels(home)["risk"]
     assert any(named in message for message in risks)
     assert CANARY not in str(risks)
+
+
+def test_check_names_a_certificate_that_can_not_be_used(home: Home) -> None:
+    cert = home.raw("no certificate", "cert.pem")
+    home.box({"pop3Email": "crm@firma.cz", "smtpListen": "127.0.0.1:25", "smtpListenCert": str(cert)})
+    (fault,) = levels(home)["fault"]
+    assert fault.startswith(f"smtpListenCert {cert} can't be used: it must hold a certificate in PEM form")
+
+
+def test_check_tries_the_port_that_is_listened_at(home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(lambda talk: talk.send(b"220 mail.firma.cz ESMTP Postfix")) as (port, _heard):
+        address = f"127.0.0.1:{port}"
+        home.box({"pop3Email": "crm@firma.cz", "smtpListen": address}).chmod(0o600)
+        assert run(home, "check") == 75
+    assert (
+        f"crm smtpListen: smtpListen {address} can't be listened at: Address already in use" in capsys.readouterr().out
+    )
+    assert run(home, "check") == 0
+    assert "OK  crm smtpListen: can be listened at" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")

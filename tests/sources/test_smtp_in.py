@@ -16,9 +16,13 @@ import pytest
 
 from crmservice.backup import BackupFailed
 from crmservice.config import Box
+from crmservice.sources.smtp_in import CantListen
+from crmservice.sources.smtp_in.server import try_listening
 from crmservice.store.database import DatabaseUnavailable
 from crmservice.store.lease import LeaseLost
+from tests.support.dovecot import free_port
 from tests.support.listening import BOX, Listening, MemoryStore, Sender, listening, terms
+from tests.support.stub import serve
 
 MAIL = b"From: Eva <eva@acme.cz>\r\nSubject: Dotaz\r\n\r\nDobr\xc3\xbd den.\r\n"
 
@@ -471,6 +475,27 @@ def test_smtp_answers_once_for_many_recipients(start: Start) -> None:
     sender = start().sender()
     assert code(sender.deliver(MAIL, "crm@firma.cz", "crm+5@firma.cz")) == "250"
     assert sender.say("NOOP") == "250 OK"
+
+
+# The port
+
+
+def test_our_own_service_may_have_the_port_already(start: Start) -> None:
+    try_listening(f"127.0.0.1:{start().port}")
+    try_listening(f"127.0.0.1:{start(replace(BOX, smtp_listen_networks=('10.0.0.0/8',))).port}")
+
+
+def test_somebody_elses_port_is_not_ours(tmp_path: Path) -> None:
+    with (
+        serve(lambda talk: talk.send(b"220 mail.firma.cz ESMTP Postfix")) as (port, _heard),
+        pytest.raises(CantListen, match=f"smtpListen 127.0.0.1:{port} can't be listened at: Address already in use"),
+    ):
+        try_listening(f"127.0.0.1:{port}")
+
+
+def test_a_port_that_is_free_can_be_listened_at() -> None:
+    try_listening(f"127.0.0.1:{free_port()}")
+    try_listening(f"localhost:{free_port()}")
 
 
 # The end

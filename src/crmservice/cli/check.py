@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from crmservice.cli import exits
-from crmservice.cli.probing import Tried, try_sources
+from crmservice.cli.probing import LISTENING, Tried, try_sources
 from crmservice.cli.words import _, told
 from crmservice.config import (
     Box,
@@ -27,8 +27,10 @@ from crmservice.config import (
     microsoft_oauth,
     oauth_path,
 )
-from crmservice.config.parse import is_loopback, nearest
+from crmservice.config.parse import host_port, is_loopback, nearest, open_to_others
 from crmservice.mail.keywords import Keywords
+from crmservice.sources.smtp_in import CantListen
+from crmservice.sources.smtp_in.certificate import try_certificate
 
 SAFE_PYTHON = (3, 11, 15)
 """Older ones have faults in TLS, XML and mail reading that strangers can use."""
@@ -97,6 +99,7 @@ def risks(box: Box) -> Iterator[Finding]:
     """What works, but may go wrong, or lets a stranger do more than he should."""
     yield from _plain_passwords(box)
     yield from _unprotected(box)
+    yield from _listening(box)
     if not box.authserv_ids:
         message = _(
             "has no authservId: anybody may write mail in a colleague's name, and it makes tasks and sets scopes"
@@ -124,6 +127,8 @@ def _unprotected(box: Box) -> Iterator[Finding]:
         return
     servers = {"pop3Url": box.pop3, "imapUrl": box.imap, "smtpServer": box.smtp}
     clear = [key for key, server in servers.items() if server and _in_the_clear(server)]
+    if open_to_others(box.smtp_listen, box.smtp_listen_networks):
+        clear.append("smtpListen")
     if clear:
         message = _("has allowInsecure=true: passwords and mail go over the line in the clear: {servers}")
         advice = _("remove it as soon as the server speaks TLS")
@@ -131,6 +136,20 @@ def _unprotected(box: Box) -> Iterator[Finding]:
     else:
         message = _("has allowInsecure=true, which nothing here needs")
         yield Finding("risk", box.name, message, _("remove it: a server written later would be used without TLS"))
+
+
+def _listening(box: Box) -> Iterator[Finding]:
+    """What keeps senders from delivering to smtpListen."""
+    try:
+        try_certificate(box)
+    except CantListen as fault:
+        yield Finding("fault", box.name, told(fault.words))
+    beyond = box.smtp_listen and not is_loopback(host_port(box.smtp_listen)[0])
+    if beyond and not open_to_others(box.smtp_listen, box.smtp_listen_networks):
+        message = _(
+            "listens for other machines, but smtpListenNetworks lets none of them deliver: their mail is refused"
+        )
+        yield Finding("risk", box.name, message, _("name their networks, or listen at 127.0.0.1"))
 
 
 def _in_the_clear(server: Endpoint) -> bool:
@@ -193,7 +212,8 @@ def _of_fault(level: Level, fault: Fault) -> Finding:
 def _of_try(box: Box, tried: Tried) -> Finding:
     where = f"{box.name} {tried.source}"
     if tried.problem is None:
-        return Finding("fine", where, _("answers, and lets us in"))
+        answers = _("can be listened at") if tried.source == LISTENING else _("answers, and lets us in")
+        return Finding("fine", where, answers)
     return Finding("fault" if tried.permanent else "unreachable", where, told(tried.problem))
 
 

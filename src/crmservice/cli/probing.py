@@ -10,8 +10,11 @@ from crmservice.config import Box
 from crmservice.errors import CrmServiceError
 from crmservice.service import wiring
 from crmservice.sources import Probing
+from crmservice.sources.smtp_in import CantListen
 from crmservice.tls import Timeouts
 from crmservice.words import Words
+
+LISTENING = "smtpListen"
 
 WAITS = Timeouts(connect=10, read=15, session=30)
 """Shorter than in service: a person waits."""
@@ -26,7 +29,7 @@ class Tried(NamedTuple):
 
 
 def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tried]:
-    """Sign in to each source of the box; nothing is read or deleted."""
+    """Sign in to each source of the box, and try the port it listens at; nothing is read or deleted."""
     try:
         sources = wiring.sources(box, home, timeouts)
     except CrmServiceError as error:
@@ -41,3 +44,15 @@ def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tr
             yield Tried(source.name, error.words, error.permanent)
         finally:
             source.close()
+    if box.smtp_listen:
+        yield _try_listening(box)
+
+
+def _try_listening(box: Box) -> Tried:
+    from crmservice.sources.smtp_in.server import try_listening
+
+    try:
+        try_listening(box.smtp_listen)
+    except CantListen as error:
+        return Tried(LISTENING, error.words, error.permanent)
+    return Tried(LISTENING)

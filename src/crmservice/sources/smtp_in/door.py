@@ -14,6 +14,7 @@ Guest = TypeVar("Guest")
 STRANGER = "554 5.7.1 Access denied: this address may not deliver here"
 FULL = "421 4.3.2 Too many connections, try again later"
 FULL_OF_YOU = "421 4.7.0 Too many connections from your address, try again later"
+REFUSALS = (STRANGER, FULL, FULL_OF_YOU)
 
 
 def peer_of(host: str) -> Peer:

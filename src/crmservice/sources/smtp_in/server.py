@@ -15,8 +15,8 @@ from crmservice.config.parse import host_port
 from crmservice.sources.smtp_in import CantListen
 from crmservice.sources.smtp_in.certificate import Certificate
 from crmservice.sources.smtp_in.commit import GroupCommit, Store
-from crmservice.sources.smtp_in.door import Door, peer_of
-from crmservice.sources.smtp_in.session import Session
+from crmservice.sources.smtp_in.door import REFUSALS, Door, peer_of
+from crmservice.sources.smtp_in.session import IDENT, Session
 from crmservice.sources.smtp_in.terms import Terms
 from crmservice.words import library_words
 
@@ -38,6 +38,23 @@ def bound(address: str) -> socket.socket:
         raise CantListen(
             "smtpListen {address} can't be listened at: {why}", permanent=False, address=address, why=why
         ) from fault
+
+
+def try_listening(address: str, seconds: float = 5.0) -> None:
+    """Raises CantListen where ``address:port`` can't be listened at, and it is not our own service that has it."""
+    try:
+        bound(address).close()
+    except CantListen:
+        if not _is_ours(address, seconds):
+            raise
+
+
+def _is_ours(address: str, seconds: float) -> bool:
+    """Whether who listens there greets as we do, or sends us away as we do."""
+    with contextlib.suppress(OSError), socket.create_connection(host_port(address), timeout=seconds) as sock:
+        said = sock.makefile("rb").readline(1000).decode("latin-1").rstrip()
+        return said.endswith(f" {IDENT}") or said in REFUSALS
+    return False
 
 
 async def serve(

@@ -22,6 +22,8 @@ from crmservice.sources.smtp_in.data import Spool, Transparency
 from crmservice.sources.smtp_in.terms import Peer, Terms
 from crmservice.tls import SLOWEST
 
+IDENT = "ESMTP CRMService"
+
 MISUSED = 20
 """How often a session may say NOOP, EHLO, STARTTLS and the like."""
 
@@ -69,7 +71,7 @@ class Session(SMTP):
             data_size_limit=None,
             enable_SMTPUTF8=True,
             hostname=terms.hostname,
-            ident="ESMTP CRMService",
+            ident=IDENT,
             tls_context=certificate.context(),
             timeout=terms.idle,
             auth_exclude_mechanism=("LOGIN", "PLAIN"),
