@@ -224,6 +224,14 @@ def test_a_second_reader_of_a_mailbox_is_left_out(home: Home) -> None:
     assert [(fault.file.name, fault.key) for fault in result.faults] == [("b.xml", "pop3Url")]
 
 
+def test_a_box_with_a_fault_is_known_as_far_as_it_can_be_read_to_tell_its_error_to(home: Home) -> None:
+    found = home.load({"stopFrom": "25:00", "errorTo": "spravce@firma.cz", "smtpServer": "mail.firma.cz"})
+    assert found.boxes == ()
+    assert [(box.name, box.error_to) for box in found.broken] == [("crm", "spravce@firma.cz")]
+    home.raw("<configuration><appSettings>")
+    assert home.load().broken == ()
+
+
 def test_two_boxes_of_one_address_run_with_a_warning(home: Home) -> None:
     home.box({"pop3Email": "crm@firma.cz", "emlDir": "/srv/a"}, "a.xml")
     home.box({"pop3Email": "crm@firma.cz", "emlDir": "/srv/b"}, "b.xml")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.rule import Step
-from crmservice.store import access, inbox, tables, texts, trails
+from crmservice.store import access, inbox, notices, tables, texts, trails
 from crmservice.store.lease import LeaseLost
 from tests.store.conftest import arrival
 
@@ -179,3 +179,18 @@ def test_the_exported_messages_are_in_order_of_arrival(home: Path) -> None:
         "subject": "", "sender": None, "log": [], "backup": "POP3Downloads/2026-03-02/0.eml", "sha256": "0" * 64,
         "activities": [],
     }  # fmt: skip
+
+
+def test_each_mail_that_is_set_aside_is_noted_with_its_verdict(home: Path, row: Callable[[], Waiting]) -> None:
+    aside = Step("set_aside", "", True, "oversized", {})
+    (large,) = inbox.accept([
+        arrival(7, verdict="set_aside", log=("SET ASIDE",), trail=(aside,), path="", sender="a@b.cz", subject="Velká")
+    ])  # fmt: skip
+    waiting = row()
+    for _ in range(2):
+        inbox.set_aside(waiting.id, "died-twice")
+    assert {(one.about, one.count) for one in notices.listed()} == {(str(large), 1), (str(waiting.id), 1)}
+    assert {one.facts["reason"]: one.facts.get("path") for one in notices.listed()} == {
+        "oversized": None,
+        "died-twice": waiting.path,
+    }

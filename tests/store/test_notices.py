@@ -64,6 +64,12 @@ def test_trouble_that_goes_on_knows_when_it_began_and_when_it_was_told(home: Pat
     assert (one.since, one.told, one.first) == (NOON, NOON + HOUR, NOON + 2 * HOUR)
 
 
+def test_who_notes_trouble_may_know_when_it_began(home: Path) -> None:
+    note("box-failing", "crm", since=NOON.isoformat(), fault="away")
+    (one,) = waiting()
+    assert (one.since, one.facts) == (NOON, {"fault": "away"})
+
+
 def test_trouble_that_comes_back_after_hours_is_new(home: Path) -> None:
     notices.note("box-failing", "crm", "", {}, now=NOON)
     notices.told([one.id for one in waiting()], "sent", NOON)

@@ -82,11 +82,15 @@ _IN_ORDER = {"ignore_subjects", "authserv_ids", "smtp_listen_networks"}
 
 @dataclass(frozen=True, slots=True)
 class BoxesResult:
-    """What the home folder's XML files give. A box with a fault is not among ``boxes``."""
+    """What the home folder's XML files give. A box with a fault is not among ``boxes``.
+
+    ``broken``: boxes with a fault as far as they can be read, to tell their errorTo of it.
+    """
 
     boxes: tuple[Box, ...]
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
+    broken: tuple[Box, ...] = ()
 
 
 class _File:
@@ -108,7 +112,7 @@ class _File:
         self.warnings.append(Fault(self.file, self.lines.get(key, 0), key, message, advice))
 
     def read(self) -> Box | None:
-        """The box, or None if the file has a fault."""
+        """The box; None where there is no telling what it is. With a fault it must not be worked on."""
         entries, faults = read_entries(self.file)
         self.faults += faults
         if faults and not entries:
@@ -116,8 +120,7 @@ class _File:
         for key, found in _by_key(entries).items():
             self.lines[key] = found[0].line
             self._take(key, found)
-        box = self._box()
-        return None if self.faults else box
+        return self._box()
 
     def _take(self, key: str, found: list[Entry]) -> None:
         spec = KEYS.get(key)
@@ -273,12 +276,13 @@ def load_boxes(home: Path, settings: Settings, environ: Mapping[str, str]) -> Bo
     except OSError as error:
         return BoxesResult((), (Fault(home, 0, "", unreadable(error), Words("give --home DIR")),), ())
     readers = [_File(file, settings, environ) for file in files]
-    boxes = [box for box in (reader.read() for reader in readers) if box is not None]
-    kept, faults, warnings = _without_second_readers(boxes)
+    read = [(reader, box) for reader in readers if (box := reader.read()) is not None]
+    kept, faults, warnings = _without_second_readers([box for reader, box in read if not reader.faults])
     return BoxesResult(
         tuple(kept),
         tuple(fault for reader in readers for fault in reader.faults) + tuple(faults),
         tuple(warning for reader in readers for warning in reader.warnings) + tuple(warnings),
+        tuple(box for reader, box in read if reader.faults),
     )
 
 

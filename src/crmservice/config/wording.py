@@ -11,6 +11,7 @@ MISSING = Words("is missing")
 AT_THIS_LINE = Words("mend it at this line")
 CHECK_OWNER = Words("check its owner and mode")
 OTHER_SECRET = Words("set or make it for the service's own account, or name another")
+UNKNOWN_KEY = Words("is no known key and is ignored")
 SEE_DOCUMENTATION = Words("see docs/configuration.md")
 
 
@@ -23,4 +24,4 @@ def unknown_key(key: str, known: Iterable[str]) -> tuple[Words, Words]:
     """A key that is ignored: the message, and the advice."""
     guess = nearest(key, known)
     advice = Words("did you mean {guess}?", guess=guess) if guess else Words("remove it")
-    return Words("is no known key and is ignored"), advice
+    return UNKNOWN_KEY, advice

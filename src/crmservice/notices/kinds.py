@@ -134,6 +134,12 @@ KINDS: Mapping[str, Kind] = {
         Words("If mail was written meanwhile, it did not reach the technology box, and is not in the CRM."),
         Words("Check the forwarding to the box; “crmservice check” tries the box, “crmservice canary” the forwarding."),
     ),
+    "smtp-listen": Kind(
+        Words("the box can't listen for mail"),
+        Words("The address and port where a technology box takes mail (smtpListen) can't be used."),
+        Words("Nobody can hand mail over to this box. Senders keep it and try again, usually for some days."),
+        Words("See what the fault says: another program may have the port. The service tries it again by itself."),
+    ),
     "smtp": Kind(
         Words("notices could not be delivered"),
         Words("The mail server refused a notice of this service for good."),

@@ -48,19 +48,25 @@ class Outbox:
     token: Callable[[str], Token | None] = lambda _box: None
     log: Callable[[str], None] = lambda _line: None
     waits: Timeouts = WAITS
+    stopping: Callable[[], bool] = lambda: False
 
     def run(self, seconds: float) -> Sent:
         """Tell and send for so long at most. Raises CrmServiceError where the database or the key can't be used."""
         done, until, alive = Sent(), time.monotonic() + seconds, set(self.channels.by_box)
-        while time.monotonic() < until:
+        while not self._over_at(until):
             wrote = self._write()
             sent = self._send(done, alive, until)
             if not (wrote or sent):
                 break
         return done
 
+    def _over_at(self, until: float) -> bool:
+        return self.stopping() or time.monotonic() >= until
+
     def _write(self) -> bool:
         """Put one mail for each audience into the outbox; whether there was anything to tell."""
+        if not notices.any_waits():
+            return False
         stuck = outgoing.stuck()
         with writing():
             groups: dict[tuple[str, ...], list[Noted]] = {}
@@ -128,7 +134,7 @@ class Outbox:
         try:
             with Session(channel, waits, self.token(channel.box)) as session:
                 for mail in mails:
-                    if time.monotonic() < until and outgoing.claim(mail, self.now() + CLAIMED):
+                    if not self._over_at(until) and outgoing.claim(mail, self.now() + CLAIMED):
                         self._one(session, mail, done)
         except (ServerFault, TokenError) as fault:
             alive.discard(channel.box)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from textwrap import fill, indent
 
 from crmservice.notices.kinds import KINDS, LABELS, REASONS, Kind
@@ -122,7 +122,7 @@ def _facts(one: Noted, speech: Speech) -> Iterator[tuple[str, str]]:
         if value != "":
             said = REASONS.get(str(value), value) if name == "reason" else value
             yield speech.say(LABELS.get(name, name)), speech.say(said)[:MOST_FACT]
-    once = one.last == one.since
+    once = one.count == 1 and one.last - one.since < timedelta(minutes=1)
     yield speech.say(Words("When") if once else Words("Since")), speech.time(one.since)
     if not once:
         yield speech.say(Words("Last")), speech.time(one.last)

@@ -14,6 +14,7 @@ from crmservice.service.child import Life
 from crmservice.service.durations import Durations
 from crmservice.service.filing import Filing
 from crmservice.service.log import ServiceLog
+from crmservice.service.returned import Returned
 from crmservice.sources import Source
 
 Report = Callable[[Box, Sequence[Outcome]], None]
@@ -38,6 +39,7 @@ class BoxWork:
         self.box, self._settings, self._lease, self._life, self._log = box, settings, lease, life, log
         self._told = report or log.messages
         self._durations = Durations(box.name)
+        self._returned = Returned(box.name, wiring.now)
         self._said: dict[str, set[str]] = {}
 
     def take(self, source: Source) -> None:
@@ -60,6 +62,7 @@ class BoxWork:
         for outcome in outcomes:
             self._durations.observe("arrival", (now - outcome.row.arrived).total_seconds())
         self._told(box, outcomes)
+        self._returned.saw(outcomes)
 
     @cached_property
     def capture(self) -> Capture:

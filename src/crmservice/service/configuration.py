@@ -25,7 +25,7 @@ class Found:
     """What the home's files say now. ``boxes`` by name, the last good ones where a file is bad.
 
     ``bad``: what is wrong, by the box's name; "" is what is no box's own. ``beside``: stamps of the files that a box
-    reads later (tokens, certificates).
+    reads later (tokens, certificates). ``broken``: boxes with a fault, as far as they can be read.
     """
 
     settings: Settings
@@ -34,6 +34,7 @@ class Found:
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()
     beside: dict[str, tuple[Stamp, ...]] = field(default_factory=dict)
+    broken: tuple[Box, ...] = ()
 
     def good(self) -> list[str]:
         """The boxes whose file is in order."""
@@ -77,7 +78,7 @@ def _found(read: wiring.Configured, before: dict[str, Box]) -> Found:
     kept = {name: box for name, box in before.items() if name in bad and name in there}
     boxes = {**{box.name: box for box in read.boxes}, **kept}
     beside = {name: tuple(map(_stamp, _beside(box, read.home))) for name, box in boxes.items()}
-    return Found(read.settings, boxes, bad, read.faults, read.warnings, beside)
+    return Found(read.settings, boxes, bad, read.faults, read.warnings, beside, read.broken)
 
 
 def stamps(home: Path, boxes: Iterable[Box]) -> tuple[Stamp, ...]:

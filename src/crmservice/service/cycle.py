@@ -12,7 +12,7 @@ from pathlib import Path
 from crmservice.config import Box, paused
 from crmservice.errors import BadConfiguration, CrmServiceError
 from crmservice.pipeline.gateway import Outcome
-from crmservice.service import files, wiring
+from crmservice.service import files, mailing, wiring
 from crmservice.service.box_work import BoxWork, Lease
 from crmservice.service.child import Life
 from crmservice.service.health import Health, Say
@@ -46,6 +46,10 @@ class Cycle:
         if self.found.faults:
             return BAD_CONFIGURATION
         return TRY_LATER if TRY_LATER in codes else DONE
+
+    def send(self) -> None:
+        """Send what there is to tell, a few seconds long."""
+        mailing.send_now(self.found.settings, (*self.found.broken, *self.found.boxes), self.log, self.life.stop)
 
     def _box(self, box: Box) -> int:
         health = Health(box, self.log, self.say, wiring.now)
@@ -115,7 +119,11 @@ def run(home: Path, life: Life, say: Say) -> int:
     """One cycle; returns the exit code of SPEC chapter 11."""
     cycle = _begin(home, life, say)
     files.tell(files.by_box(cycle.found.faults), [box.name for box in cycle.found.boxes])
-    return cycle.boxes()
+    files.tell_unknown_keys(cycle.found.warnings)
+    try:
+        return cycle.boxes()
+    finally:
+        cycle.send()
 
 
 def import_folder(home: Path, folder: Path, name: str, life: Life, *, say: Say, progress: Progress) -> int:
@@ -143,4 +151,5 @@ def import_folder(home: Path, folder: Path, name: str, life: Life, *, say: Say, 
         lease.release()
         for fault in source.faults:
             say(fault, True)
+        cycle.send()
     return FAILED if source.faults else DONE

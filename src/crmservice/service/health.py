@@ -1,7 +1,7 @@
 """How a box fares, told to whoever should know: its row for ``status``, the log, standard error, a notice.
 
 A fault that passes by itself becomes a notice when it lasted three minutes or three cycles; one that waiting
-does not mend does at once. How often it is told again is decided where notices are sent.
+does not mend does at once, and so does any of a box that never worked yet: somebody is just setting it up. How often it is told again is decided where notices are sent.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Health:
         from crmservice.store.box_state import State
 
         was, now = self._state(), self._now()
+        new = self._known is not None and was.succeeded is None
         if not faults:
             self._recovered(was)
             tried, succeeded = (was.tried, was.succeeded) if paused else (now, now)
@@ -59,13 +60,13 @@ class Health:
                 failing_since=was.failing_since or now, failures=was.failures + 1,
             )
         )  # fmt: skip
-        self._note(worst, now, was.failing_since or now)
+        self._note(worst, now, was.failing_since or now, new=new)
 
-    def _note(self, fault: CrmServiceError, now: datetime, since: datetime) -> None:
+    def _note(self, fault: CrmServiceError, now: datetime, since: datetime, *, new: bool) -> None:
         patience = min(PATIENCE, PATIENCE_CYCLES * timedelta(seconds=self._box.poll_seconds))
         if no_room(fault):
             note("disk-full", self._box.name, fault=fault.words)
-        elif fault.permanent or now - since >= patience:
+        elif fault.permanent or new or now - since >= patience:
             kind = getattr(fault, "notice", "box-failing")
             note(kind, self._box.name, fault=fault.words, since=since.isoformat(timespec="seconds"))
 

@@ -17,9 +17,10 @@ from crmservice.service.backoff import Turn
 from crmservice.service.child import Life
 from crmservice.service.configuration import Configuration
 from crmservice.service.health import Say
-from crmservice.service.jobs import BESIDE, JOBS, Beside, Context, Scheduled
+from crmservice.service.jobs import BESIDE, JOBS
 from crmservice.service.log import ServiceLog
 from crmservice.service.running import KeeperLease, Running, Standing
+from crmservice.service.scheduled import Beside, Context, Scheduled
 from crmservice.service.wake import Wake
 from crmservice.words import joined
 
@@ -48,7 +49,7 @@ class Keeper:
         settings = configuration.found.settings
         self._configuration, self._life, self._wake, self._say, self._now = configuration, life, wake, say, now
         self._log = ServiceLog(settings.home, settings.zone, now, settings.log)
-        self._context = Context(settings, self._log, now, self._boxes, life.stop)
+        self._context = Context(settings, self._log, now, self._boxes, life.stop, lambda: configuration.found.broken)
         self._jobs = [Running(job, self._context, self._tell) for job in jobs]
         self._beside = [Standing(one, self._tell) for one in beside]
         self._files = Turn(FILES_S)
@@ -98,7 +99,7 @@ class Keeper:
         self._files.went_well()
         if self._configuration.renew() or not self._said:
             found = self._configuration.found
-            self._said = files.tell(found.bad, found.good())
+            self._said = files.tell(found.bad, found.good()) & files.tell_unknown_keys(found.warnings)
 
     def _tell(self, what: str, fault: CrmServiceError) -> None:
         words = joined(": ", (what, fault.words))

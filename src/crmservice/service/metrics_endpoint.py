@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crmservice.service.jobs import Context
+    from crmservice.service.scheduled import Context
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Jobs as they run: each in a thread, its times and its result written down (see ``service.jobs``)."""
+"""Jobs as they run: each in a thread, its times and its result written down (see ``service.scheduled``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from crmservice.errors import CrmServiceError, TryLater
 from crmservice.service.backoff import Turn
-from crmservice.service.jobs import Beside, Context, Scheduled
+from crmservice.service.scheduled import Beside, Context, Scheduled
 
 if TYPE_CHECKING:
     from crmservice.store.jobs import Last

@@ -5,6 +5,7 @@ Everything that needs the database imports it inside a function: ``explain --rec
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -36,13 +37,17 @@ AT_THE_MACHINE = "command line"
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What the home folder says: settings, the boxes that can run, and every fault and warning found."""
+    """What the home folder says: settings, the boxes that can run, and every fault and warning found.
+
+    ``broken``: boxes with a fault, as far as they can be read.
+    """
 
     home: Path
     settings: Settings
     boxes: tuple[Box, ...]
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
+    broken: tuple[Box, ...] = ()
 
 
 def configured(home: Path) -> Configured:
@@ -52,7 +57,7 @@ def configured(home: Path) -> Configured:
     """
     settings, warnings = _settings(home)
     boxes = load_boxes(home, settings, os.environ)
-    return Configured(home, settings, boxes.boxes, boxes.faults, warnings + boxes.warnings)
+    return Configured(home, settings, boxes.boxes, boxes.faults, warnings + boxes.warnings, boxes.broken)
 
 
 def _settings(home: Path) -> tuple[Settings, tuple[Fault, ...]]:
@@ -125,6 +130,15 @@ def connect(home: Path, settings: Settings | None = None) -> None:
 
     database.connect(home, chosen.database)
     database.migrate()
+    _make_notice_key()
+
+
+def _make_notice_key() -> None:
+    """Before the first mail is read: what returns of our own is known by it. A full disk must not stop who asks."""
+    from crmservice.store import keys
+
+    with contextlib.suppress(OSError):
+        keys.secret(NOTICE_KEY.stem)
 
 
 def connect_to_read(home: Path) -> None:

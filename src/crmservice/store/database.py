@@ -32,6 +32,9 @@ AUDIT_LOCK = 0x43524D03
 class DatabaseUnavailable(TryLater):
     """The database can't be reached, or is busy, or its disk is full: the same call may work later."""
 
+    notice = "database"
+    """The kind of notice it is worth."""
+
 
 class DatabaseDamaged(BadConfiguration):
     """The database's file is damaged or no database: restore a backup."""

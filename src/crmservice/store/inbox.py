@@ -11,7 +11,7 @@ from typing import Protocol
 from crmservice.crm.ids import new_id
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.rule import Step, Verdict
-from crmservice.store import bulk, texts
+from crmservice.store import bulk, notices, texts
 from crmservice.store.database import reading, writing
 from crmservice.store.models import Message
 from crmservice.store.trails import log_json, read_log, trail_json
@@ -85,6 +85,10 @@ def accept(arrivals: Sequence[New], lease: Lease | None = None) -> list[int]:
     ids = [new_id() for _ in arrivals]
     with _holding(lease):
         bulk.insert(Message, *_NEW).run(_row(key, new) for key, new in zip(ids, arrivals, strict=True))
+        for key, new in zip(ids, arrivals, strict=True):
+            if new.log == SET_ASIDE:
+                facts = {"sender": new.sender, "subject": new.subject, "size": new.size}
+                note_set_aside(key, new.box, new.trail[0].code, **facts)
     return ids
 
 
@@ -183,7 +187,15 @@ def set_aside(row: int, reason: str, evidence: Mapping[str, object] | None = Non
             "UPDATE crm_message SET verdict = %s, log = %s, trail = %s WHERE id = %s AND verdict = ''",
             [Verdict.SET_ASIDE.value, log_json(SET_ASIDE), texts.storable(trail_json((step,))), row],
         )
+        if changed:
+            ((box, path),) = bulk.query("SELECT box, path FROM crm_message WHERE id = %s", [row])
+            note_set_aside(row, box, reason, path=path)
     return changed == 1
+
+
+def note_set_aside(row: int, box: str, reason: str, **facts: object) -> None:
+    """Note that a mail was set aside, in the transaction that does it: one notice for each (SPEC chapter 3)."""
+    notices.note("set-aside", box, str(row), {"message": row, **facts, "reason": reason})
 
 
 def requeue(ids: Iterable[int] | None = None) -> int:

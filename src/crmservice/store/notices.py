@@ -25,6 +25,8 @@ ROOM = 50
 OTHERS = "…"
 """The matter that counts what had no room for a row of its own."""
 
+SINCE = "since"
+
 SAME_TROUBLE = timedelta(hours=2)
 """A matter that comes again within this time is the same trouble still: it began when it began."""
 
@@ -59,10 +61,12 @@ def note(
 ) -> bool:  # fmt: skip
     """Add a notice, or count it where the same one waits already. Raises DatabaseUnavailable.
 
-    ``once``: not if this matter was ever noted before (False then). ``count``: how often it happened.
+    The fact ``since`` (ISO 8601) is when the trouble began, where the caller knows it. ``once``: not if this matter
+    was ever noted before (False then). ``count``: how often it happened.
     """
-    said = texts.storable(texts.compact({name: packed(value) for name, value in facts.items()}))
-    new = _New(kind, box, texts.storable(about)[:LONGEST_ABOUT], said, now or bulk.now(), count)
+    said = texts.storable(texts.compact({name: packed(value) for name, value in facts.items() if name != SINCE}))
+    since = bulk.aware(facts[SINCE]) if SINCE in facts else None
+    new = _New(kind, box, texts.storable(about)[:LONGEST_ABOUT], said, now or bulk.now(), count, since)
     try:
         with writing():
             return _note(new, once)
@@ -78,6 +82,7 @@ class _New(NamedTuple):
     facts: str
     now: datetime
     times: int
+    since: datetime | None
 
 
 def _note(new: _New, once: bool) -> bool:
@@ -106,7 +111,7 @@ def _add(new: _New) -> None:
         since, told = (before.since, before.told) if before is not None and same else (new.now, None)
         Notice.objects.create(
             id=new_id(), kind=new.kind, box=new.box, about=new.about, facts=new.facts, first=new.now, last=new.now,
-            since=since, told=told, count=new.times,
+            since=new.since or since, told=told, count=new.times,
         )  # fmt: skip
 
 
@@ -121,6 +126,12 @@ def _before(new: _New) -> _Before | None:
     rows = Notice.objects.filter(kind=new.kind, box=new.box, about=new.about).order_by("-last")
     row = rows.values_list("since", "last", "sent").first()
     return None if row is None else _Before(*row)
+
+
+def any_waits() -> bool:
+    """Whether anything waits at all; cheap. Raises DatabaseUnavailable."""
+    with reading():
+        return Notice.objects.filter(state="waiting").exists()
 
 
 def waiting() -> list[Noted]:

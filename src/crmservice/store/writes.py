@@ -26,6 +26,7 @@ from crmservice.pipeline.gateway import Outcome
 from crmservice.pipeline.rule import Verdict
 from crmservice.store import bulk, canaries, invites, kinds, models, texts, threads
 from crmservice.store.changes import Changes, Effects
+from crmservice.store.inbox import note_set_aside
 from crmservice.store.trails import log_json, trail_json
 
 OPEN = "open"
@@ -65,6 +66,7 @@ class Writes:
         self.threads = threads.Threads()
         self.invitations = invites.Invitations()
         self.canaries: list[tuple[datetime, str]] = []
+        self.set_aside: list[Outcome] = []
         self.task_changes = Changes(models.Task, ("subject", "status", "contract_id", "body"))
         self.contact_marks = Changes(models.Contact, _MARKS, supports=True)
         self.account_marks = Changes(models.Account, _MARKS, supports=True)
@@ -73,6 +75,8 @@ class Writes:
     def take(self, outcome: Outcome) -> None:
         """Add everything that an outcome changes."""
         self.messages.append(_decided(outcome))
+        if outcome.decision.verdict is Verdict.SET_ASIDE:
+            self.set_aside.append(outcome)
         with_activity = False
         for intent in outcome.decision.intents:
             _TAKERS[type(intent)](self, outcome, intent)
@@ -98,6 +102,7 @@ class Writes:
         bulk.insert(models.Suggestion, "id", "message_id", "kind", "target", "payload", "state").run(self.suggestions)
         self.turns.write(self.effects)
         canaries.returned(self.canaries)
+        _note_set_aside(self.set_aside)
         self.effects.write()
 
     def _activity(self, outcome: Outcome, intent: CreateActivity) -> None:
@@ -230,6 +235,16 @@ def _attachments(outcome: Outcome) -> Iterable[bulk.Row]:
     if any(isinstance(intent, CreateActivity) and intent.keep_original for intent in outcome.decision.intents):
         sha256 = hashlib.sha256(message.raw).hexdigest()
         yield row, ORIGINAL, "Original.eml", "message/rfc822", len(message.raw), sha256
+
+
+def _note_set_aside(outcomes: Iterable[Outcome]) -> None:
+    for outcome in outcomes:
+        decision, row = outcome.decision, outcome.row
+        sender = decision.message.sender.email if decision.message.sender else decision.message.raw_from
+        reason = decision.trail[-1].code if decision.trail else ""
+        note_set_aside(
+            row.id, outcome.box.name, reason, sender=sender, subject=decision.message.subject, path=row.path
+        )  # fmt: skip
 
 
 def _write_forbidden(marks: list[tuple[int, MarkAddress]], effects: Effects) -> None:
