@@ -80,10 +80,16 @@ def test_a_passing_fault_is_no_notice_before_it_lasted(watched: Watched) -> None
 
 def test_three_short_cycles_are_enough(home: Path) -> None:
     watched = Watched(home, poll=10)
+    watched.health.cycle([])
     watched.health.cycle([AWAY])
     watched.after(seconds=29).cycle([AWAY])
     assert watched.noted() == []
     watched.after(seconds=1).cycle([AWAY])
+    assert watched.noted() == [("box-failing", "the server is away")]
+
+
+def test_a_box_that_never_worked_is_told_at_once(watched: Watched) -> None:
+    watched.health.cycle([AWAY])
     assert watched.noted() == [("box-failing", "the server is away")]
 
 
