@@ -45,6 +45,23 @@ def test_init_never_overwrites_a_box(home: Home) -> None:
     assert (home.folder / "crm.xml").read_bytes() == before
 
 
+def test_init_makes_a_box_that_is_read_through_graph_and_says_how_the_right_is_given(
+    home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["init", "--email", "crm@firma.cz", "--graph", "--offline", "--yes"]
+    assert run(home, *arguments) == 78
+    assert "MicrosoftOAuth.json" in capsys.readouterr().out
+    web = {"client_id": "a", "tenant_id": "t", "token_uri": "https://localhost/common/token", "client_secret": "x"}
+    (home.folder / "Config").mkdir()
+    (home.folder / "Config" / "MicrosoftOAuth.json").write_text(json.dumps({"web": web}))
+    assert run(home, *arguments) == 0
+    (box,) = home.load().boxes
+    assert box.graph_mailbox == "crm@firma.cz"
+    said = capsys.readouterr().out
+    assert "PrimarySmtpAddress -eq 'crm@firma.cz'" in said
+    assert "Add-MailboxPermission" not in said
+
+
 def test_init_names_where_the_password_is_and_never_writes_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOX_PW", CANARY)
     arguments = ["init", "--email", "crm@firma.cz", "--imap", "mail.firma.cz", "--password-env", "BOX_PW"]

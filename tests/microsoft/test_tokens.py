@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -294,3 +295,42 @@ def test_an_endpoint_that_asks_to_be_left_alone_says_how_long() -> None:
     with serve(busy) as (port, _), pytest.raises(TokenError) as caught:
         ask(settings(port), MAIL_SCOPE, WAITS)
     assert caught.value.retry_after == 17
+
+
+# C24: fifty faults of the token endpoint
+
+FAULTS: tuple[tuple[int, object, bool], ...] = (
+    (401, refused(7000222), True),
+    (401, refused(7000215), True),
+    (400, refused(0, "invalid_grant"), True),
+    (400, refused(700016, "unauthorized_client"), True),
+    (500, b"<html>Internal Server Error</html>", False),
+    (503, {"error": "temporarily_unavailable"}, False),
+    (429, {"error": "too_many_requests"}, False),
+    (200, b'{"access_token": "cut', False),
+    (400, refused(90033, "invalid_request"), False),
+    (502, b"", False),
+)
+
+
+def test_fifty_faults_are_told_apart_and_none_shows_a_secret(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    endpoint = Endpoints(*[(status, answer) for status, answer, _permanent in FAULTS * 5], (200, GOOD))
+    said: list[str] = []
+    with caplog.at_level(logging.DEBUG), serve(endpoint) as (port, _):
+        oauth_file(tmp_path, port)
+        token = graph_token(tmp_path, tmp_path, Tokens(timeouts=WAITS))
+        for _status, _answer, permanent in FAULTS * 5:
+            with pytest.raises(TokenError) as caught:
+                token()
+            assert caught.value.permanent == permanent
+            said += [
+                "".join(traceback.format_exception(caught.value)),
+                repr(caught.value),
+                repr(caught.value.words.facts),
+            ]
+        assert token() == "eyJ-token"
+    text = caplog.text + "".join(said)
+    assert len(endpoint.asked) == 51
+    assert {asked["client_secret"][0] for asked in endpoint.asked} == {CANARY}
+    assert CANARY not in text
+    assert "eyJ-token" not in text

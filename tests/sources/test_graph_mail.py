@@ -417,3 +417,15 @@ def test_a_thousand_calls_with_faults_lose_nothing_and_take_nothing_twice(
     assert server.most_at_once[ADDRESS] <= 4
     assert len(watched.holds) > 100
     assert [at for since, until in watched.holds for at in watched.allowed if since < at < until] == []
+
+
+def test_a_list_that_still_names_deleted_messages_offers_them_no_more(
+    source: GraphMailSource, mailbox: Mailbox, server: MailServer
+) -> None:
+    mailbox.remembers = True
+    filled(mailbox, 3)
+    names = _names(list(source.fetch(nothing, 10_000)))
+    assert list(source.confirm(names)) == names
+    for stored in mailbox.messages:
+        stored.folder = "inbox"
+    assert list(source.fetch(nothing, 10_000)) == []

@@ -26,6 +26,9 @@ def init(  # noqa: PLR0913, PLR0917 (each option is a key of the file)
     email: Annotated[str, Option("--email", help=_("The technology box's address, crm@firma.cz."))] = "",
     pop3: Annotated[str, Option("--pop3", help=_("POP3 server: host or host:port."))] = "",
     imap: Annotated[str, Option("--imap", help=_("IMAP server: host or host:port."))] = "",
+    graph: Annotated[
+        bool, Option("--graph", help=_("Read the mailbox through Microsoft Graph, by Config/MicrosoftOAuth.json."))
+    ] = False,
     eml_dir: Annotated[Path | None, Option("--eml-dir", help=_("Folder of .eml files to import."))] = None,
     name: Annotated[str, Option("--name", help=_("The file's name without .xml; else from the address."))] = "",
     user: Annotated[str, Option("--user", help=_("Login name; else the address."))] = "",
@@ -55,17 +58,18 @@ def init(  # noqa: PLR0913, PLR0917 (each option is a key of the file)
     asking = not yes and sys.stdin.isatty()
     if asking:
         email = email or typer.prompt(_("Address of the technology box"))
-        if not (pop3 or imap or eml_dir):
+        if not (pop3 or imap or graph or eml_dir):
             imap = typer.prompt(_("IMAP server (empty: none)"), default="", show_default=False)
             pop3 = "" if imap else typer.prompt(_("POP3 server (empty: none)"), default="", show_default=False)
             user = user or (typer.prompt(_("Login name"), default=email) if imap or pop3 else "")
-    _refuse_what_is_missing(email, pop3, imap)
+    _refuse_what_is_missing(email, bool(pop3), bool(imap), graph)
     kind = "imap" if imap else "pop3"
     file = _new_file(home, name or _name_of(email))
     keys = {
         "pop3Email": [email],
         "pop3Url": [pop3],
         "imapUrl": [imap],
+        "graphMailbox": [email] if graph else [],
         f"{kind}Name": [user or email] if pop3 or imap else [],
         f"{kind}OAuth": ["true"] if oauth else [],
         "tlsCaFile": [str(ca_file.absolute())] if ca_file else [],
@@ -87,11 +91,11 @@ def init(  # noqa: PLR0913, PLR0917 (each option is a key of the file)
     raise typer.Exit(_tested(home, written, offline=offline))
 
 
-def _refuse_what_is_missing(email: str, pop3: str, imap: str) -> None:
+def _refuse_what_is_missing(email: str, *readers: bool) -> None:
     if not email:
         raise BadConfiguration("give the technology box's address with --email")
-    if pop3 and imap:
-        raise BadConfiguration("give --imap or --pop3, not both: two readers of one mailbox file its mail twice")
+    if sum(readers) > 1:
+        raise BadConfiguration("give one of --imap, --pop3 and --graph: two readers of one mailbox file its mail twice")
 
 
 def _name_of(email: str) -> str:
@@ -191,8 +195,8 @@ def _tried(box: Box, home: Path) -> int:
 def _say_what_is_left(box: Box) -> None:
     print("\n" + _("What is left to do:") + "\n")
     print(microsoft.forwarding(box.email))
-    if any(login and login.oauth for login in (box.pop3_login, box.imap_login)):
-        print("\n" + microsoft.steps(box.email))
+    if box.graph_mailbox or any(login and login.oauth for login in (box.pop3_login, box.imap_login)):
+        print("\n" + microsoft.steps(box.email, graph=bool(box.graph_mailbox)))
     if not box.authserv_ids:
         print("\n" + _("Set authservId, so that mail in a colleague's name is told from the colleague's mail."))
     print("\n" + _("Then: crmservice check, and crmservice run."))

@@ -7,6 +7,7 @@ Exchange renders, the same at each reading. Deletion is permanentDelete, which i
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import quote
 
@@ -21,6 +22,9 @@ SMALL_BYTES = 4 * 1024 * 1024
 
 MAX_BROKEN = 3
 """Broken connections in a row after which the server, not the message, is at fault."""
+
+REMEMBERED = 1000
+"""Deleted messages that are not offered again, should a list be late and still name them."""
 
 READING = Words("reading")
 PROBING = Words("trying")
@@ -43,6 +47,7 @@ class GraphMailSource:
         self._graph, self._mailbox = graph, mailbox
         self._user = f"users/{quote(mailbox, safe='@')}"
         self._offered: set[str] = set()
+        self._gone: deque[str] = deque()
         self._purges = True
 
     def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
@@ -83,11 +88,14 @@ class GraphMailSource:
             if isinstance(done, GraphError):
                 self._not_deleted(name, done.words)
             gone.append(done is True)
-        return [name for name, is_gone in zip(source_ids, gone, strict=True) if is_gone]
+        certain = [name for name, is_gone in zip(source_ids, gone, strict=True) if is_gone]
+        self._remember(certain)
+        return certain
 
     def close(self) -> None:
         """End the session without deleting anything more."""
         self._offered.clear()
+        self._gone.clear()
         self._graph.close()
 
     def probe(self) -> None:
@@ -213,6 +221,12 @@ class GraphMailSource:
         except NotFound:
             return False
         return True
+
+    def _remember(self, names: Sequence[str]) -> None:
+        """Deleted ones for a while only: a list may still name them, but of a backlog of 100,000 not all are to stay here."""
+        self._gone += names
+        while len(self._gone) > REMEMBERED:
+            self._offered.discard(self._gone.popleft())
 
     def _not_deleted(self, name: str, why: Words) -> None:
         self.faults.append(Words("message {name} is not deleted: {why}", name=name, why=why))
