@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
-from crmservice.store import audit, bulk, keys
+from crmservice.store import audit, bulk, erasures, keys
 
 
 def log(home: Path, count: int = 4) -> None:
@@ -111,6 +111,14 @@ def test_what_a_stranger_wrote_is_kept_as_a_database_takes_it(home: Path) -> Non
     (entry,) = audit.entries()
     assert (len(entry.who), len(entry.action), len(entry.object)) == (150, 60, 300)
     assert "čeština" in entry.facts
+
+
+def test_addresses_become_pseudonyms_because_no_row_can_be_erased(home: Path) -> None:
+    audit.append("novak", "cli", "hold", "eva@acme.cz", {"also": ["Eva@Acme.cz", "petr%40acme.cz"]})
+    (entry,) = audit.entries()
+    assert entry.object == erasures.pseudonym("EVA@acme.cz")
+    assert entry.facts == f'{{"also":["{entry.object}","{erasures.pseudonym("petr@acme.cz")}"]}}'
+    assert found() == []
 
 
 def test_a_full_disk_leaves_the_head_behind_and_the_row_in_place(home: Path) -> None:

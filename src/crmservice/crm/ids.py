@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import datetime
 
 _EPOCH_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 _SALT_BITS = 12
@@ -31,3 +32,8 @@ def new_id() -> int:
         _clock.pid, _clock.salt = os.getpid(), int.from_bytes(os.urandom(2), "big") >> (16 - _SALT_BITS)
     _clock.last = max(_clock.last + 1, time.time_ns() // 1000 - _EPOCH_US)
     return (_clock.last << _SALT_BITS) | _clock.salt
+
+
+def first_id_at(when: datetime) -> int:
+    """The smallest key that can be made at this time (aware): what is larger was made later."""
+    return (int(when.timestamp() * 1_000_000) - _EPOCH_US) << _SALT_BITS

@@ -6,6 +6,7 @@ Pure: shared by the store and by ``explain --records``. Every fault is found bef
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -18,6 +19,7 @@ from crmservice.words import Words, joined
 Record = dict[str, Any]
 Tables = dict[str, list[Record]]
 
+_PSEUDONYM = re.compile(r"hmac:[0-9a-f]{64}")
 _LOADED = {"id": "text"}
 _FLAGS = {"allow_emails": "bool", "allow_bulk_emails": "bool", "email_broken": "bool"}
 
@@ -48,7 +50,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "all_day": "bool", "location": "text", "participants": "many users", "attendees": "any", "rule": "text",
         "zone": "text", "series": "any", "occurrence": "any", "link": "any", "cancelled": "bool", "deleted": "bool",
     },
-    "forbidden_emails": _LOADED | {"email": "address", "type": "mark", "deleted": "bool"},
+    "forbidden_emails": _LOADED | {"email": "forbidden", "type": "mark", "deleted": "bool"},
     "invitations": _LOADED
     | {
         "user": "one users", "uid": "text", "occurrence": "text", "summary": "text", "organizer": "text",
@@ -240,6 +242,12 @@ def _address(value: Any) -> str:
     return address
 
 
+def _forbidden(value: Any) -> str:
+    """An address, or the pseudonym of one that was erased: what one home exports it may load again."""
+    text = _name(value).lower()
+    return text if _PSEUDONYM.fullmatch(text) else _address(value)
+
+
 def _addresses(value: Any) -> list[str]:
     return list(dict.fromkeys(filter(None, map(_address, _list(value)))))
 
@@ -303,6 +311,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "bool": _bool,
     "address": _address,
     "addresses": _addresses,
+    "forbidden": _forbidden,
     "time": _time,
     "moment": _moment,
     "whole": _whole,

@@ -18,6 +18,7 @@ from crmservice.mail.content import leaves
 
 MAX_NESTED = 20
 
+CORRESPONDENTS = ("from", "reply-to", "to", "cc", "bcc")
 PARTY_HEADERS = frozenset((
     "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-to", "resent-cc", "resent-bcc",
     "delivered-to", "x-original-to", "x-forwarded-to", "x-forwarded-for", "envelope-to", "x-envelope-to", "return-path",
@@ -42,11 +43,13 @@ _MAX_LOCAL = 64
 class Mentions:
     """Addresses in lower case.
 
-    ``sender``: the one usable sender; ``parties``: who takes part, in a mail inside too; ``others``: who is named elsewhere.
-    ``whole``: False where the mail is beyond what is read, so that some may be missing.
+    ``sender``: the one usable sender; ``correspondents``: who wrote it and to whom; ``parties``: who takes part in any way, in
+    a mail inside too; ``others``: who is named elsewhere. ``whole``: False where the mail is beyond what is read, so that
+    some may be missing.
     """
 
     sender: str
+    correspondents: frozenset[str]
     parties: frozenset[str]
     others: frozenset[str]
     whole: bool = True
@@ -90,8 +93,16 @@ class _Finder:
 def mentions(raw: bytes) -> Mentions:
     """Whom a mail names. Never raises."""
     finder = _Finder()
-    sender = strict_sender(finder.read(parsing.lines(raw)).headers).address
-    return Mentions(sender.email if sender else "", frozenset(finder.parties), frozenset(finder.others), finder.whole)
+    top = finder.read(parsing.lines(raw)).headers
+    sender = strict_sender(top).address
+    values = (headers.decode(value) for name, value in top.fields if name in CORRESPONDENTS)
+    return Mentions(
+        sender.email if sender else "",
+        frozenset(address for value in values for address in in_text(value)),
+        frozenset(finder.parties),
+        frozenset(finder.others),
+        finder.whole,
+    )
 
 
 def text_of(part: structure.Part, content: bytes) -> str:
@@ -114,14 +125,14 @@ def in_text(text: str) -> Iterator[str]:
             yield address
 
 
-def replaced(text: str, wanted: Callable[[str], bool], mark: str) -> str:
-    """The text with ``mark`` in the place of each address that is ``wanted`` (asked in lower case)."""
+def replaced(text: str, instead: Callable[[str], str | None]) -> str:
+    """The text with something else in the place of addresses: what ``instead`` gives for one in lower case, None keeps it."""
     parts = []
     last = 0
     for at in _AT.finditer(text):
         for begin, end, address in _around(text, at):
-            if begin >= last and wanted(address):
-                parts += [text[last:begin], mark]
+            if begin >= last and (new := instead(address)) is not None:
+                parts += [text[last:begin], new]
                 last = end
                 break
     return "".join([*parts, text[last:]])

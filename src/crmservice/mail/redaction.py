@@ -44,6 +44,11 @@ def blacked_out(raw: bytes, wanted: Wanted) -> bytes | None:
     return fresh if found.whole and not any(map(wanted, found.everybody)) else None
 
 
+def marked(text: str, wanted: Wanted) -> str:
+    """The text with the mark in the place of these addresses."""
+    return replaced(text, lambda address: MARK if wanted(address) else None)
+
+
 def _headers(node: EmailMessage, wanted: Wanted) -> None:
     """The headers again, in their order, those that name one of them rewritten."""
     kept = [(name, _header(name.lower(), str(value), wanted)) for name, value in node.raw_items()]
@@ -60,7 +65,7 @@ def _header(name: str, value: str, wanted: Wanted) -> str:
     text = headers.decode(plain)
     if not any(map(wanted, in_text(text))):
         return value
-    return ", ".join(_mailboxes(plain, wanted)) if name in PARTY_HEADERS else _encoded(replaced(text, wanted, MARK))
+    return ", ".join(_mailboxes(plain, wanted)) if name in PARTY_HEADERS else _encoded(marked(text, wanted))
 
 
 def _mailboxes(value: str, wanted: Wanted) -> Iterator[str]:
@@ -83,7 +88,7 @@ def _leaf(node: EmailMessage, wanted: Wanted) -> None:
     if not any(map(wanted, in_text(text))):
         return
     if described.content_type.startswith("text/") or described.content_type.endswith(("/ics", "/xml", "/json")):
-        fresh = replaced(text, wanted, MARK).encode("utf-8", "surrogatepass")
+        fresh = marked(text, wanted).encode("utf-8", "surrogatepass")
         node.set_param("charset", "utf-8")
     else:  # as long as it was: places in a binary file are counted
         fresh = _masked(text, wanted).encode("latin-1")

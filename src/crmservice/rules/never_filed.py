@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from crmservice.mail.listed import is_listed
 from crmservice.pipeline.rule import Answer, Case, not_mine, stop
 
 
@@ -10,12 +11,5 @@ def never_filed(case: Case) -> Answer:
     if not case.box.never_file:
         return not_mine("nobody-listed")
     sender = (case.sender.email,) if case.sender else ()
-    listed = any(_listed(address, case.box.never_file) for address in (*sender, *case.message.recipients))
+    listed = any(is_listed(address, case.box.never_file) for address in (*sender, *case.message.recipients))
     return stop("NEVER FILED", "DELETED", because="listed") if listed else not_mine("nobody-listed")
-
-
-def _listed(address: str, never: frozenset[str]) -> bool:
-    """The address itself, its domain, or a domain above it."""
-    labels = address.rpartition("@")[2].split(".")
-    domains = {".".join(labels[at:]) for at in range(len(labels))}
-    return address in never or not never.isdisjoint(domains | {f"@{domain}" for domain in domains})

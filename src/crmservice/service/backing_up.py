@@ -144,7 +144,8 @@ class BackUp:
         (self.target / MAIL).mkdir(mode=0o700, exist_ok=True)
         pool = BackupFolder(self.target / MAIL)
         erased = erasures.read(erasures.file(self.home))
-        pool.remove(sorted(erased.gone))
+        removed = erased.gone | erased.dropped
+        pool.remove(sorted(removed))
         batch = _Batch(pool)
         spoilt: list[str] = []
         done = 0
@@ -156,7 +157,7 @@ class BackUp:
             for file in self.raw.files(day):
                 self._stop_where_asked()
                 row = wanted.get(file.path)
-                if not _is_there(pool, file.path, have.get(file.path), row, file.size) and file.path not in erased.gone:
+                if not _is_there(pool, file.path, have.get(file.path), row, file.size) and file.path not in removed:
                     self._copy(batch, file.path, row, spoilt)
                 done += 1
                 self.told(min(done, total), total)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from crmservice.config import Box
-from crmservice.errors import BadConfiguration, CrmServiceError
+from crmservice.config import Box, parse
+from crmservice.errors import BadConfiguration, BadValue, CrmServiceError
 from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
-from crmservice.service.backing_up import BackUp, Made
+from crmservice.service.backing_up import BackUp, Made, snapshots
+from crmservice.service.erasing import Done, Erasing, Plan
 from crmservice.service.verifying import Verified, differences
 from crmservice.store import audit, ledger
+from crmservice.store import holds as store_holds
 from crmservice.store.audit import Broken, Entry
+from crmservice.store.holds import Held
 from crmservice.store.ledger import Told
 
 
@@ -52,6 +55,39 @@ def back_up(home: Path, target: Path | None, *, told: Told) -> Made:
     made = work.run()
     audit.append(wiring.AT_THE_MACHINE, "cli", "backup", str(made.folder), {"messages": made.messages})
     return made
+
+
+def erase(home: Path, address: str, *, yes: bool, whole: bool, told: Told) -> tuple[Plan, Done | None]:
+    """What erasing this address means; done where ``yes``. Raises what ``Erasing`` raises."""
+    wiring.connect_to_read(home)
+    found = wiring.configured(home)
+    kept = found.settings.backup_to
+    backups = [folder.name for folder in snapshots(kept)] if kept else []
+    work = Erasing(home, wiring.raw_mail(found.settings), found.boxes, wiring.now, backups, whole, told)
+    plan = work.plan(address)
+    return plan, work.carry_out(plan, wiring.AT_THE_MACHINE, "cli") if yes else None
+
+
+def hold(home: Path, address: str, reason: str) -> None:
+    """Put an address or a domain under a legal hold. Raises BadConfiguration where it is neither."""
+    try:
+        parse.address_or_domain(address.lower())
+    except BadValue as fault:
+        raise BadConfiguration("{address} {why}", address=address, why=fault.words) from None
+    wiring.connect_to_read(home)
+    store_holds.hold(address, reason, wiring.AT_THE_MACHINE, "cli")
+
+
+def release(home: Path, address: str) -> bool:
+    """End a legal hold; False where there was none."""
+    wiring.connect_to_read(home)
+    return store_holds.release(address, wiring.AT_THE_MACHINE, "cli")
+
+
+def holds(home: Path) -> list[Held]:
+    """Every legal hold."""
+    wiring.connect_to_read(home)
+    return store_holds.read()
 
 
 def audit_entries(home: Path, limit: int) -> list[Entry]:

@@ -20,7 +20,8 @@ from typing import Any
 
 from django.db import connection
 
-from crmservice.store import bulk, database, keys, texts
+from crmservice.mail.mentions import replaced
+from crmservice.store import bulk, database, erasures, keys, texts
 from crmservice.store.database import refresh, writing
 from crmservice.store.models import Audit
 from crmservice.words import Words
@@ -57,14 +58,14 @@ def append(who: str, source: str, action: str, what: str = "", facts: Mapping[st
     """Add a row; returns its number. In a transaction of the caller's it comes to be with that.
 
     ``who``: a login, ``command line``, ``service``; ``source``: ``cli``, ``web``, ``api``, ``job``, ``mail``;
-    ``action``: a code; ``what``: what it was done to (no address of somebody who is erased); ``facts``: small and plain,
-    neither bodies nor secrets. Raises DatabaseUnavailable, or OSError where the key can't be made.
+    ``action``: a code; ``what``: what it was done to; ``facts``: small and plain, neither bodies nor secrets. Addresses in
+    both become pseudonyms (``erasures.pseudonym``): a row can't be erased. Raises DatabaseUnavailable, or OSError where the key can't be made.
     """
     key = keys.secret(KEY)
     with writing():
         database.one_at_a_time(database.AUDIT_LOCK)
         last, before = _last()
-        row = _row(last + 1, who, source, action, what, texts.compact(facts or {}))
+        row = _row(last + 1, who, source, action, _nameless(what), _nameless(texts.compact(facts or {})))
         mac = _mac(key, before, row)
         bulk.insert(Audit, *_COLUMNS).run([(*row, mac)])
     connection.on_commit(lambda: _note_head(last + 1, mac))
@@ -135,6 +136,10 @@ def _entry(row: Sequence[Any]) -> Entry:
     time = bulk.aware(at)
     assert time is not None
     return Entry(key, time, *rest)
+
+
+def _nameless(text: str) -> str:
+    return replaced(text, erasures.pseudonym) if "@" in text or "%40" in text else text
 
 
 def _row(number: int, who: str, source: str, action: str, what: str, facts: str) -> tuple[Any, ...]:

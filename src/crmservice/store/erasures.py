@@ -1,9 +1,9 @@
 """What was erased, kept where a restored database can't lose it: a file of the home that only grows.
 
 ``.crmservice/erasures`` has one JSON object a line. ``erased``: the HMAC of an address, so that mail of it which an older
-backup still holds is found again; ``gone``: mails that were removed whole; ``reduced``: mails of which the headers alone
-stay; ``replaced``: mails in which an address was blacked out (path -> the checksum since then). No line names
-anybody. Each backup takes the file along, and a restore reads that of the home that it replaces.
+backup still holds is found again; ``gone``: mails that were removed whole; ``dropped``: backups that went by their age, all else
+stays; ``reduced``: mails of which the headers alone stay; ``replaced``: mails in which an address was blacked out (path -> the
+checksum since then); ``done``: all above it was carried out. No line names anybody. Each backup takes the file along, and a restore reads that of the home that it replaces.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -31,13 +31,20 @@ class Erased:
 
     addresses: dict[str, datetime] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    dropped: set[str] = field(default_factory=set)
     reduced: dict[str, str] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
 
 
+def digests() -> Callable[[str], str]:
+    """Gives the HMAC of an address, in hex: the same for each spelling of it in capitals. Raises OSError without a key."""
+    key = keys.secret(KEY)
+    return lambda address: hmac.new(key, address.strip().lower().encode(), "sha256").hexdigest()
+
+
 def digest(address: str) -> str:
-    """The HMAC of an address, in hex: the same for each spelling of it in capitals. Raises OSError without a key."""
-    return hmac.new(keys.secret(KEY), address.strip().lower().encode(), "sha256").hexdigest()
+    """The HMAC of one address."""
+    return digests()(address)
 
 
 def file(home: Path | None = None) -> Path:
@@ -85,9 +92,20 @@ def merge(into: Path, *others: Path) -> None:
 
 def read(place: Path) -> Erased:
     """What a list says. Raises OSError."""
+    return _erased(filter(None, map(_object, lines(place))))
+
+
+def unfinished(place: Path) -> Erased:
+    """What a list says behind its last ``done``: a run that noted it was cut short. Raises OSError."""
+    said = list(filter(None, map(_object, lines(place))))
+    last = max((n for n, one in enumerate(said) if one.get("what") == "done"), default=-1)
+    return _erased(said[last + 1 :])
+
+
+def _erased(said: Iterable[Mapping[str, Any]]) -> Erased:
     found = Erased()
-    for said in filter(None, map(_object, lines(place))):
-        _take(found, said)
+    for one in said:
+        _take(found, one)
     return found
 
 
@@ -96,8 +114,8 @@ def _take(found: Erased, said: Mapping[str, Any]) -> None:
     if what == "erased":
         at = datetime.fromisoformat(said["at"])
         found.addresses[said["digest"]] = max(at, found.addresses.get(said["digest"], at))
-    elif what == "gone":
-        found.gone.update(said["paths"])
+    elif what in ("gone", "dropped"):
+        getattr(found, what).update(said["paths"])
     elif what in ("reduced", "replaced"):
         getattr(found, what).update(said["files"])
 
@@ -110,7 +128,14 @@ def _object(line: str) -> dict[str, Any] | None:
     return said if isinstance(said, dict) else None
 
 
-def pseudonyms(addresses: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Each address with its pseudonym; nothing where no address was ever erased (there is no key)."""
-    if keys.known(KEY):
-        yield from ((f"{PSEUDONYM}{digest(address)}", address) for address in addresses)
+def pseudonym(address: str) -> str:
+    """What stands for an address where nobody may read it: nobody finds the address by it without the home's key."""
+    return f"{PSEUDONYM}{digest(address)}"
+
+
+def pseudonyms(addresses: Iterable[str]) -> dict[str, str]:
+    """Pseudonym -> address; nothing where nobody was ever erased here (there is no key)."""
+    if not keys.known(KEY):
+        return {}
+    digest_of = digests()
+    return {f"{PSEUDONYM}{digest_of(address)}": address for address in addresses}

@@ -24,7 +24,7 @@ from crmservice.crm.records import (
 from crmservice.mail.text import fold
 from crmservice.pipeline.gateway import Outcome
 from crmservice.pipeline.rule import Verdict
-from crmservice.store import bulk, canaries, invites, kinds, models, texts, threads
+from crmservice.store import bulk, canaries, erasures, invites, kinds, models, texts, threads
 from crmservice.store.changes import Changes, Effects
 from crmservice.store.inbox import note_set_aside
 from crmservice.store.trails import log_json, trail_json
@@ -248,9 +248,15 @@ def _note_set_aside(outcomes: Iterable[Outcome]) -> None:
 
 
 def _write_forbidden(marks: list[tuple[int, MarkAddress]], effects: Effects) -> None:
-    """Each address once for each reason; whoever asks for what is there already is noted too (``Changes.supports``)."""
+    """Each address once for each reason; whoever asks for what is there already is noted too (``Changes.supports``).
+
+    An address that was erased stands there as its pseudonym alone.
+    """
+    addresses = {intent.address for _, intent in marks}
+    erased = erasures.pseudonyms(addresses) if marks else {}
     sql = "SELECT email, type, id FROM crm_forbidden_email WHERE email IN {in}"
-    there = {(email, kind): key for email, kind, key in bulk.query_in(sql, {intent.address for _, intent in marks})}
+    found = bulk.query_in(sql, {*addresses, *erased})
+    there = {(erased.get(email, email), kind): key for email, kind, key in found}
     rows: list[bulk.Row] = []
     noted: set[tuple[int, str, str]] = set()
     for message, intent in marks:
