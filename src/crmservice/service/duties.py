@@ -1,4 +1,7 @@
-"""What the service has children for: each kind is a function that says which of them are wanted, and a line in DUTIES."""
+"""What the service has children for: each kind is a function that says which of them are wanted, and a line in DUTIES.
+
+It is called in the parent, so it loads what its children work with: they share that memory, and begin at once.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,10 @@ Kind = Callable[[Plan], Iterable[Duty]]
 
 def workers(plan: Plan) -> Iterable[Duty]:
     """A worker for each box."""
+    import crmservice.service.rounds
+    import crmservice.store.gateway
+    import crmservice.store.inbox
+    import crmservice.store.lease  # noqa: F401 (loaded for the children)
     from crmservice.service.worker import Worker
 
     found = plan.configuration.found

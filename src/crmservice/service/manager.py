@@ -67,11 +67,13 @@ class Manager:
 
     def run(self) -> int:
         """Until asked to end; returns 0, or 78 where a child says that the configuration is bad."""
-        _load()
         for warning in self._configuration.found.warnings:
             self._say(warning.words, False)
         self._tell_bad({})
         self._assign()
+        # What is loaded by now is the children's too: the collector must not touch, and so copy, its pages.
+        gc.collect()
+        gc.freeze()
         with self._listening():
             while not self._asked:
                 self._turn()
@@ -182,16 +184,3 @@ class Manager:
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:
     """The byte that Python writes to the wakeup descriptor is all there is to do."""
-
-
-def _load() -> None:
-    """Load what children work with, once for all of them: they share its memory, and begin at once."""
-    import crmservice.service.keeper
-    import crmservice.service.rounds
-    import crmservice.service.worker
-    import crmservice.store.gateway
-    import crmservice.store.inbox
-    import crmservice.store.lease  # noqa: F401 (loaded, not used)
-
-    gc.collect()
-    gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ Tell = Callable[[str, CrmServiceError], None]
 """Tells an operator what had which fault."""
 
 RETRY_S = 60.0
+RENEW_S = 10.0
 REREAD_S = 60.0
 """A command may have done the job meanwhile."""
 
@@ -105,9 +107,9 @@ class Running:
 class Standing:
     """Something that stands beside the jobs; where it can't begin, it is tried again."""
 
-    def __init__(self, beside: Beside, tell: Tell) -> None:
+    def __init__(self, beside: Beside, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
         self._beside, self._tell = beside, tell
-        self._turn = Turn(RETRY_S)
+        self._turn = Turn(RETRY_S, clock)
         self._ends: contextlib.ExitStack | None = None
 
     def up(self, context: Context) -> None:
@@ -133,15 +135,14 @@ class Standing:
 class KeeperLease:
     """The right to do what only one service of a database does. Without it nothing is said: another has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lease: Lease | None = None
-        self._turn: Turn | None = None
+        self._turn = Turn(RENEW_S, clock)
 
     def held(self) -> bool:
         """Whether it is ours now; tried, or renewed, every ten seconds."""
         from crmservice.store import lease
 
-        self._turn = self._turn or Turn(lease.RENEW_S)
         if self._turn.due():
             self._turn.went_well()
             try:
