@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,7 +179,10 @@ def test_urls_name_the_database(tmp_path: Path) -> None:
     server = database._database(tmp_path, "postgresql://us%40er:pa%3Ass@db.firma.cz:5433/crm?sslmode=verify-full")
     names = ("USER", "PASSWORD", "HOST", "PORT", "NAME")
     assert [server[name] for name in names] == ["us@er", "pa:ss", "db.firma.cz", "5433", "crm"]
-    assert server["OPTIONS"] == {"connect_timeout": 10, "sslmode": "verify-full"}
+    idle = "-c idle_in_transaction_session_timeout=30000"
+    assert server["OPTIONS"] == {"connect_timeout": 10, "options": idle, "sslmode": "verify-full"}
+    own = database._database(tmp_path, "postgresql://db.firma.cz/crm?options=-c%20statement_timeout%3D9")
+    assert own["OPTIONS"]["options"] == f"{idle} -c statement_timeout=9"
     assert database._database(tmp_path, "postgres://localhost")["NAME"] == "crmservice"
 
 
@@ -210,3 +214,19 @@ def test_where_django_comes_first_the_store_does_not_set_it_up_again() -> None:
         """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.server
+def test_on_postgresql_who_was_paused_in_a_transaction_loses_it_and_its_locks(tmp_path: Path, server: str) -> None:
+    database.connect(tmp_path, f"{server}&options=-c%20idle_in_transaction_session_timeout%3D100")
+
+    def paused() -> None:
+        with database.writing():
+            bulk.execute("INSERT INTO crm_counter (name, value) VALUES ('paused', 1)")
+            time.sleep(0.5)
+            bulk.execute("UPDATE crm_counter SET value = 2 WHERE name = 'paused'")
+
+    with pytest.raises(database.DatabaseUnavailable):
+        paused()
+    database.refresh()
+    assert bulk.query("SELECT 1 FROM crm_counter WHERE name = 'paused'") == []

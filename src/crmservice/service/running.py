@@ -148,7 +148,7 @@ class KeeperLease:
             try:
                 if self._lease is None:
                     self._lease = lease.take(LEASE)
-                elif self._lease.expires:
+                elif self._lease.renewal is not None:
                     self._lease.renew()
             except CrmServiceError:
                 self.close()

@@ -42,12 +42,13 @@ class Pace:
     """How often a worker looks at something, in seconds, and how long it waits for servers.
 
     ``look``: at its folder and its pause. ``held``: whether a lease that somebody holds is free now; held for less than
-    ``held_notice`` it is nothing to tell an administrator.
+    ``held_notice`` it is nothing to tell an administrator. ``expiry``: of a lease on PostgreSQL that is not renewed.
     """
 
     look: float = 2.0
     held: float = 5.0
     held_notice: float = 60.0
+    expiry: float = 30.0
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
@@ -84,13 +85,13 @@ class Worker:
                 self._work()
             except Leave:
                 break
-            except BadConfiguration:
-                raise
             except LeaseHeld as held:
                 self._wait_for_holder(held)
             except LeaseLost as lost:
                 self._log.notice(f"{self._box.name}: {lost}")
             except CrmServiceError as fault:
+                if isinstance(fault, BadConfiguration) and not self._connected:
+                    raise
                 self._start_later(fault)
             except Exception as bug:  # noqa: BLE001 (a bug on one box's road must not end its mail for good)
                 sys.excepthook(*sys.exc_info())
@@ -107,14 +108,17 @@ class Worker:
             work = BoxWork(self._box, self._settings, lease, self._life, self._log)
             sources = wiring.sources(self._box, self._settings.home, self._pace.timeouts)
             rounds = Rounds(work, sources, self._life.stop, self._wake, self._health, self._now)
-            while not self._life.stop() and not lost():
-                rounds.one()
-                self._life.before = Before.NOTHING
-                self._starting.went_well()
-                rounds.wait()
-            if lost():
-                rounds.close()
-                raise LeaseLost
+            try:
+                while not self._life.stop():
+                    rounds.one()
+                    self._life.before = Before.NOTHING
+                    self._starting.went_well()
+                    rounds.wait()
+                    if lost():
+                        raise LeaseLost
+            finally:
+                if not self._life.stop():  # else sessions end with the process: nobody waits for a server's goodbye
+                    rounds.close()
 
     @contextlib.contextmanager
     def _held(self) -> Iterator[tuple[Lease, Callable[[], bool]]]:
@@ -125,7 +129,7 @@ class Worker:
         if not self._connected:
             wiring.connect(self._settings.home, self._settings)
             self._connected = True
-        lease = leases.take(self._box.name)
+        lease = leases.take(self._box.name, self._pace.expiry)
         self._waiting_for = ""
         lost = threading.Event()
 
@@ -139,8 +143,8 @@ class Worker:
             return lost.is_set()
 
         looks = self._looks()
-        if lease.expires:
-            looks.setdefault(leases.RENEW_S, []).append(renew)
+        if lease.renewal is not None:
+            looks.setdefault(lease.renewal, []).append(renew)
         try:
             with attended(looks, self._wake.nudge, database.disconnect):
                 yield lease, lost.is_set

@@ -22,6 +22,8 @@ PRIVATE = ".crmservice"
 """The folder below the home that holds locks."""
 
 _BUSY_S = 30
+_IDLE_S = 30
+"""PostgreSQL ends a transaction in which nothing was said for so long: its process was paused, and others wait for its locks."""
 _CACHE_KB = 16_000
 _MIGRATE_WAIT_S = 120.0
 _MIGRATE_LOCK = 0x43524D01
@@ -108,6 +110,8 @@ def _postgresql(url: str) -> dict[str, Any]:
         raise BadConfiguration("database: the URL can't be read ({kind})", kind=type(error).__name__) from None
     options: dict[str, Any] = dict(parse_qsl(parts.query))
     host = options.pop("host", "") or unquote(parts.hostname or "")
+    # The one that was given wins: the later of two.
+    given = f"-c idle_in_transaction_session_timeout={_IDLE_S * 1000} {options.pop('options', '')}".strip()
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "crmservice",
@@ -117,7 +121,7 @@ def _postgresql(url: str) -> dict[str, Any]:
         "PORT": str(port or ""),
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"connect_timeout": 10, **options},
+        "OPTIONS": {"connect_timeout": 10, "options": given, **options},
     }
 
 

@@ -19,11 +19,8 @@ from crmservice.errors import TryLater
 from crmservice.store import bulk, database, locks
 from crmservice.words import Words, system_words
 
-EXPIRY_S = 30
+EXPIRY_S = 30.0
 """A lease on PostgreSQL that nobody renewed for so long is free."""
-
-RENEW_S = 10.0
-"""How often to renew it: two renewals may fail before it is free."""
 
 _RELEASED = -1
 
@@ -38,11 +35,15 @@ class LeaseLost(TryLater):
 
 @dataclass(slots=True)
 class Lease:
-    """The right to work on a box. ``descriptor`` is the locked file's (SQLite), None on PostgreSQL."""
+    """The right to work on a box. ``descriptor`` is the locked file's (SQLite), None on PostgreSQL.
+
+    ``expiry``: seconds after which it is free on PostgreSQL if nobody renews it.
+    """
 
     box: str
     epoch: int
     descriptor: int | None = None
+    expiry: float = EXPIRY_S
 
     def check(self) -> None:
         """Raise LeaseLost if somebody else has the box; inside the transaction that writes. Renews on PostgreSQL."""
@@ -53,19 +54,19 @@ class Lease:
             raise LeaseLost
 
     @property
-    def expires(self) -> bool:
-        """Whether it must be renewed: the kernel knows of a file's holder, a server of nothing."""
-        return self.descriptor is None
+    def renewal(self) -> float | None:
+        """How often to renew it, in seconds, so that two renewals may fail; None: the kernel knows its holder."""
+        return self.expiry / 3 if self.descriptor is None else None
 
     def renew(self) -> None:
-        """Keep the lease for another 30 s; call it every ten. Raises LeaseLost or DatabaseUnavailable."""
+        """Keep the lease for as long again. Raises LeaseLost or DatabaseUnavailable."""
         with database.writing():
             self.check()
 
     def _extend(self) -> None:
         # The row stays locked to the end of the transaction: nobody can take the box over in between.
         sql = "UPDATE crm_lease SET until = clock_timestamp() + %s * interval '1 second' WHERE box = %s AND epoch = %s"
-        if bulk.execute(sql, [EXPIRY_S, self.box, self.epoch]) == 0:
+        if bulk.execute(sql, [self.expiry, self.box, self.epoch]) == 0:
             raise LeaseLost
 
     def release(self) -> None:
@@ -80,9 +81,9 @@ class Lease:
             os.close(descriptor)
 
 
-def take(box: str) -> Lease:
+def take(box: str, expiry: float = EXPIRY_S) -> Lease:
     """Take a box. Raises LeaseHeld, which names the holder, or DatabaseUnavailable."""
-    return _take_row(box) if database.is_postgresql() else _take_file(box)
+    return _take_row(box, expiry) if database.is_postgresql() else _take_file(box)
 
 
 def holder() -> str:
@@ -148,7 +149,7 @@ def _epoch(box: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
-def _take_row(box: str) -> Lease:
+def _take_row(box: str, expiry: float) -> Lease:
     take_it = (
         "INSERT INTO crm_lease (box, epoch, holder, until)"
         " VALUES (%s, 1, %s, clock_timestamp() + %s * interval '1 second')"
@@ -156,7 +157,7 @@ def _take_row(box: str) -> Lease:
         " WHERE crm_lease.until IS NULL OR crm_lease.until < clock_timestamp()"
     )
     with database.writing():
-        if bulk.execute(take_it, [box, holder(), EXPIRY_S]) == 0:
+        if bulk.execute(take_it, [box, holder(), expiry]) == 0:
             rows = bulk.query("SELECT holder FROM crm_lease WHERE box = %s", [box])
             raise _held(box, str(rows[0][0]))
-        return Lease(box, _epoch(box))
+        return Lease(box, _epoch(box), expiry=expiry)
