@@ -13,9 +13,10 @@ import pytest
 
 from crmservice.config import Settings
 from crmservice.errors import CrmServiceError, TryLater
-from crmservice.service.jobs import JOBS, Context, Scheduled, daily, every
+from crmservice.service.jobs import JOBS
 from crmservice.service.log import ServiceLog
 from crmservice.service.running import LEASE, KeeperLease, Running, Standing
+from crmservice.service.scheduled import Context, Scheduled, daily, every
 from crmservice.store import jobs, lease
 from crmservice.store.jobs import Last
 from tests.service.desk import NOON

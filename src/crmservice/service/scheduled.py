@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,7 @@ def daily(at: time) -> Due:
         if last is None or last.began is None:
             return True
         day = now.date() if now.time() >= at else now.date() - timedelta(days=1)
-        return last.began < datetime.combine(day, at, now.tzinfo) or last.began > now + timedelta(days=1)
+        turn = datetime.combine(day, at, now.tzinfo).astimezone(UTC)  # later, where the clock skips this time today
+        return last.began < turn <= now or last.began > now + timedelta(days=1)
 
     return due

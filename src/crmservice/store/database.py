@@ -10,7 +10,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.apps import apps
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+    connections,
+    transaction,
+)
 
 from crmservice import bootstrap
 from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
@@ -22,6 +30,7 @@ PRIVATE = ".crmservice"
 """The folder below the home that holds locks."""
 
 _BUSY_S = 30
+_IDLE_ENDED = "25P03"
 _IDLE_S = 30
 """PostgreSQL ends a transaction in which nothing was said for so long: its process was paused, and others wait for its locks."""
 _CACHE_KB = 16_000
@@ -173,7 +182,9 @@ def available() -> Iterator[None]:
     """Turn what the driver says of a database that is away, busy or full into DatabaseUnavailable."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, InternalError) as error:
+        if isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") != _IDLE_ENDED:
+            raise  # a fault of the program's own
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         why = library_words(str(error).strip() or type(error).__name__)
