@@ -111,6 +111,36 @@ def test_a_mail_is_durable_before_its_250(place: Place, tmp_path: Path) -> None:
     assert len(order.deleted) == len(post.accepted) >= 60
 
 
+def test_a_mail_is_filed_as_soon_as_it_was_handed_over(place: Place) -> None:
+    process = place.start("run")
+    try:
+        _listener(process.pid, port_of(place))
+        _wait(lambda: ("crm",) in place.query("SELECT box FROM crm_lease WHERE holder <> ''"))
+        sender = Sender(port_of(place))
+        sender.greet()
+        assert sender.deliver(mail(1)).startswith("250")
+        begun = time.monotonic()
+        _wait(lambda: place.activities() == {subject(1): 1})  # else it comes after pollSeconds, five minutes
+        print(f"filed after {time.monotonic() - begun:.2f} s")  # noqa: T201 (the figure)
+        begun = time.monotonic()
+        process.terminate()
+        assert sender.reply().startswith("421 4.3.2 ")
+        sender.close()
+        process.communicate(timeout=UNTIL_S)
+        assert process.returncode == 0
+        assert time.monotonic() - begun < 10
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + UNTIL_S
+    while not until():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
 def test_killed_at_any_moment_it_loses_no_mail_that_had_its_250(place: Place) -> None:
     _kill_often(place, KILLS)
 

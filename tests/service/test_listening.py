@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import pytest
 
 from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
+from crmservice.config import Box
+from crmservice.service.listening import made_of
 from crmservice.store import bulk, database, inbox, lease
 from tests.service.desk import Desk
 from tests.service.running import MAIL, Listen, soon
@@ -142,6 +145,27 @@ def test_a_port_that_is_taken_is_noted_and_waited_for(desk: Desk, listen: Listen
     assert noted == [("smtp-listen", "crm", f"127.0.0.1:{port}")]
     assert running.deliver().startswith("250 ")
     assert f"smtpListen 127.0.0.1:{port} can't be listened at: Address already in use\n" in said(desk)
+
+
+def test_a_certificate_that_can_not_be_used_is_noted(desk: Desk, listen: Listen, tmp_path: Path) -> None:
+    cert = tmp_path / "cert.pem"
+    cert.write_text("spoiled")
+    desk.box = replace(desk.box, smtp_listen_cert=cert)
+    running = listen()
+    assert running.deliver().startswith("250 ")
+    noted = soon(lambda: bulk.query("SELECT kind, box FROM crm_notice"))
+    assert noted == [("smtp-certificate", "crm")]
+    assert f"crm smtp: smtpListenCert {cert} can't be used: it must hold a certificate" in said(desk)
+
+
+def test_what_does_not_concern_the_listener_leaves_it_alone() -> None:
+    box = Box("crm", "crm@firma.cz", smtp_listen="127.0.0.1:25")
+    assert made_of(box) == made_of(replace(box, poll_seconds=5, ignore_subjects=("x",), error_to="a@b.cz"))
+    for changed in (
+        replace(box, smtp_listen="127.0.0.1:26"), replace(box, email="x@firma.cz"), replace(box, max_message_bytes=5000),
+        replace(box, smtp_listen_cert=Path("/x")), replace(box, allow_insecure=True),
+    ):  # fmt: skip
+        assert made_of(box) != made_of(changed)
 
 
 def test_the_lease_is_given_back_at_the_end(desk: Desk, listen: Listen) -> None:

@@ -167,6 +167,7 @@ def test_a_certificate_that_is_spoiled_leaves_the_last_good_one(pair: tuple[Path
     pair[0].write_bytes(content)
     assert certificate.context() not in (None, good)
     assert len(told) == 2
+    assert {fault.notice for fault in told} == {"smtp-certificate"}
 
 
 def test_a_certificate_is_not_read_again_while_it_stays(pair: tuple[Path, Path]) -> None:

@@ -140,6 +140,15 @@ KINDS: Mapping[str, Kind] = {
         Words("Nobody can hand mail over to this box. Senders keep it and try again, usually for some days."),
         Words("See what the fault says: another program may have the port. The service tries it again by itself."),
     ),
+    "smtp-certificate": Kind(
+        Words("the certificate for senders can't be used"),
+        Words("The certificate or the key that a technology box offers to senders (smtpListenCert, smtpListenKey) can't be used."),
+        Words(
+            "The last good certificate goes on until the service starts again. Where there is none, other machines can't"
+            " hand mail over; they keep it and try again, usually for some days."
+        ),
+        Words("Put certificate and key right, as the fault says. The next connection uses them; nothing needs a restart."),
+    ),
     "smtp": Kind(
         Words("notices could not be delivered"),
         Words("The mail server refused a notice of this service for good."),

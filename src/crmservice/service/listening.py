@@ -53,8 +53,9 @@ class Listener:
         return DONE
 
     def _came(self) -> None:
-        self.nudge()
-        self.life.went_on()
+        with contextlib.suppress(OSError):  # the mail is durable, whoever can't be told
+            self.nudge()
+            self.life.went_on()
 
 
 def made_of(box: Box) -> object:
@@ -93,13 +94,13 @@ def listen(
         asyncio.run(serve(sock, terms or Terms(box, _spool(settings.home)), store, tell, wrong, stop))
 
 
-def _note(box: Box, fault: CrmServiceError) -> None:
+def _note(box: Box, fault: CantListen) -> None:
     """Note for ``errorTo`` what is wrong, where the database is there for it. Has a thread of its own."""
     from crmservice.store import database
 
     with contextlib.suppress(CrmServiceError):
         database.migrate()
-        note("smtp-listen", box.name, box.smtp_listen, fault=fault.words)
+        note(fault.notice, box.name, box.smtp_listen, fault=fault.words)
     database.disconnect()
 
 

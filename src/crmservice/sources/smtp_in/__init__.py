@@ -11,4 +11,12 @@ from crmservice.errors import CrmServiceError
 
 
 class CantListen(CrmServiceError):
-    """The box can't take mail by SMTP as it is configured; the text says why."""
+    """The box can't take mail by SMTP as it is configured; the text says why. ``notice``: the kind of its notice."""
+
+    notice = "smtp-listen"
+
+
+class BadCertificate(CantListen):
+    """The certificate that the box offers to senders can't be used."""
+
+    notice = "smtp-certificate"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crmservice.config import Box
-from crmservice.sources.smtp_in import CantListen
+from crmservice.sources.smtp_in import BadCertificate
 from crmservice.tls import server_context
 from crmservice.words import Words, library_words
 
@@ -18,7 +18,7 @@ Seen = tuple[tuple[int, int, int], ...]
 class Certificate:
     """The certificate of a box. Where a renewed one can't be used, the last good one goes on; ``tell`` says why."""
 
-    def __init__(self, box: Box, tell: Callable[[CantListen], object]) -> None:
+    def __init__(self, box: Box, tell: Callable[[BadCertificate], object]) -> None:
         self._files = tuple(file for file in (box.smtp_listen_cert, box.smtp_listen_key) if file is not None)
         self._tell = tell
         self._seen: Seen | None = None
@@ -39,23 +39,23 @@ class Certificate:
             self._say(_told(self._files[0], fault))
         return self._context
 
-    def _say(self, fault: CantListen) -> None:
+    def _say(self, fault: BadCertificate) -> None:
         if str(fault) != self._fault:
             self._fault = str(fault)
             self._tell(fault)
 
 
 def try_certificate(box: Box) -> None:
-    """Raises CantListen where the box has a certificate that can't be used."""
+    """Raises BadCertificate where the box has a certificate that can't be used."""
 
-    def refuse(fault: CantListen) -> None:
+    def refuse(fault: BadCertificate) -> None:
         raise fault
 
     Certificate(box, refuse).context()
 
 
-def _told(cert: Path, fault: OSError) -> CantListen:
-    return CantListen("smtpListenCert {file} can't be used: {why}", file=cert, why=_why(fault))
+def _told(cert: Path, fault: OSError) -> BadCertificate:
+    return BadCertificate("smtpListenCert {file} can't be used: {why}", file=cert, why=_why(fault))
 
 
 def _why(fault: OSError) -> Words:
