@@ -36,6 +36,7 @@ COMMANDS = {
     "erase": ("crmservice.cli.erase:erase", "Show and remove everything that is kept of a person; legal holds."),
     "audit": ("crmservice.cli.audit:audit", "List who did what, or verify that nobody touched that list."),
     "service": ("crmservice.cli.service:service", "Install, start, stop or remove the background service."),
+    "canary": ("crmservice.cli.canary:canary", "Test each employee's forwarding by a marked mail."),
     "demo": ("crmservice.cli.demo:demo", "Make a sample company with sample mail and show what becomes of it."),
 }
 """Name -> (where the function is, its one line of help). Help lists them without importing any."""

@@ -77,6 +77,7 @@ KEYS: dict[str, Callable[[str], Any]] = {
     "log.files": parse.integer(1, 1_000),
     "trusted_proxies": parse.network,
     "nightly": parse.clock,
+    "canary_days": parse.integer(1, 365),
     "backup_to": parse.absolute_path,
     "backup_keep": parse.integer(1, 1_000),
     "mail_store": _object_store,

@@ -194,7 +194,7 @@ class Settings:
     ``web``: ``address:port`` the pages are served at, empty for the command's default. ``metrics``: where metrics and
     health are served, empty for nowhere. ``nightly``: when verify, backup and retention run, on the wall clock of ``zone``.
     ``backup_to``: folder of the nightly backups, of which ``backup_keep`` stay. ``mail_store``: ``s3://bucket/prefix`` where
-    raw mail is kept in the place of the home folder.
+    raw mail is kept in the place of the home folder. ``canary_days``: every so many days a canary goes to each user.
     """
 
     home: Path
@@ -207,6 +207,7 @@ class Settings:
     log: Logging = Logging()
     trusted_proxies: tuple[str, ...] = ()
     nightly: time = time(2, 30)
+    canary_days: int | None = None
     backup_to: Path | None = None
     backup_keep: int = 30
     mail_store: str = ""

@@ -17,7 +17,7 @@ MOST_MATTERS = 20
 MOST_IN_DIGEST = 5
 """Matters of a kind that are written out; the rest are counted."""
 
-MOST_FACT = 2000
+MOST_FACT = 8000
 WIDTH = 76
 
 

@@ -19,6 +19,9 @@ from crmservice.words import in_language
 if TYPE_CHECKING:
     from crmservice.notices.outbox import Outbox
 
+KEY = wiring.NOTICE_KEY.stem
+"""The secret of our own mail's seal."""
+
 EVERY = timedelta(seconds=5)
 SESSION_S = 120.0
 COMMAND_S = 5.0

@@ -58,6 +58,13 @@ def _waiting(answered: dict[str, datetime]) -> dict[str, datetime]:
     return {address: sent for address, sent in newest_first if address not in answered or sent > answered[address]}
 
 
+def last_sent() -> datetime | None:
+    """When canaries were sent last."""
+    with reading():
+        found: datetime | None = Canary.objects.aggregate(last=Max("sent"))["last"]
+        return found
+
+
 def active_addresses() -> list[str]:
     """The address of each active user who has one, in alphabetical order."""
     with reading():

@@ -146,6 +146,13 @@ def listed(state: str, limit: int = 100) -> list[Listed]:
         return [Listed(**{**row, "fault": unpacked(json.loads(row["fault"] or '""'))}) for row in rows]
 
 
+def waiting_for(recipients: Collection[str]) -> int:
+    """How many canaries wait to be sent to these."""
+    with reading():
+        waiting = Outgoing.objects.filter(kind="canary", state="waiting").values_list("recipient", flat=True)
+        return len(set(waiting) & set(recipients))
+
+
 def count(state: str) -> int:
     """How many mails are in this state."""
     with reading():
