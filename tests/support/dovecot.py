@@ -149,9 +149,10 @@ class Dovecot:
         for folder in (self.base / "mail" / user, self.maildir(user), new, new.parent / "tmp", new.parent / "cur"):
             folder.mkdir(parents=True, exist_ok=True)
             os.chown(folder, MAIL_ID, MAIL_ID)
-        path = new / (name or f"{time.time_ns()}.M1.test")
+        path = new.parent / "tmp" / (name or f"{time.time_ns()}.M1.test")
         path.write_bytes(data)
         os.chown(path, MAIL_ID, MAIL_ID)
+        path.rename(new / path.name)  # whole at once: a client may be waiting for it
 
     def left(self, user: str = "crm@firma.cz") -> list[bytes]:
         """The messages that are in the mailbox now."""
