@@ -303,17 +303,6 @@ def test_a_message_is_decided_once(desk: Desk, row: Row) -> None:
     assert len(tables.export()["activities"]) == 1
 
 
-def test_a_message_may_be_processed_after_all(desk: Desk, row: Row) -> None:
-    one = row()
-    desk.apply((one, decision(1, verdict=Verdict.SKIPPED, log=("DELETED",))))
-    again = StoreGateway(again=True)
-    desk.apply((one, decision(1, MarkAddress("x@y.cz", "broken"), activity(desk.novak))), gateway=again)
-    desk.apply((one, decision(1, MarkAddress("z@y.cz", "broken"))), gateway=again)
-    numbers = models.Effect.objects.order_by("n").values_list("n", flat=True)
-    assert list(numbers) == [0, 1, 2]
-    assert access.messages(tables.EVERYBODY)[0].verdict == "processed"
-
-
 def test_a_holder_that_lost_its_lease_writes_nothing(desk: Desk, row: Row) -> None:
     class Lost:
         def check(self) -> None:

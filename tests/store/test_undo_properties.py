@@ -7,18 +7,34 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
 
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
+from crmservice.service.replaying import Replay
 from crmservice.store import bulk, inbox, tables, undo
 from crmservice.store.gateway import StoreGateway
+from crmservice.store.history import StoreHistory
 from crmservice.store.undo import By
 from crmservice.testing.builders import box
 from tests.pipeline.mailboxes import mailboxes, settings_of_boxes
 
 BY = By("sef")
+BOXES = st.fixed_dictionaries(
+    {
+        "rules": st.sampled_from(["manual", "safe"]),
+        "ignore_subjects": st.sampled_from([(), ("zak",), ("dotaz",), ("nový",), ("úkol", "task")]),
+    },
+    optional={
+        "internal_mail": st.sampled_from(["skip", "private"]),
+        "only_known_senders": st.just(True),
+        "authserv_ids": st.just(("mx.firma.cz",)),
+    },
+)
+"""Settings that decide the same mail otherwise."""
+
 CAPTURED = (
     "crm_activity", "crm_activity_contact", "crm_activity_account", "crm_attachment", "crm_task", "crm_task_solver",
     "crm_contact", "crm_account", "crm_forbidden_email", "crm_invitation", "crm_suggestion", "crm_shared_address",
@@ -62,6 +78,20 @@ def receive(mails: Sequence[bytes], **fields: Any) -> list[int]:
     return ids
 
 
+class Mails:
+    """Kept mails by path, as a backup gives them."""
+
+    def __init__(self, mails: Sequence[bytes]) -> None:
+        self._mails = {f"{n}.eml": raw for n, raw in enumerate(mails)}
+
+    def read(self, path: str) -> bytes:
+        return self._mails[path]
+
+
+def replayed(mails: Sequence[bytes]) -> Replay:
+    return Replay(StoreHistory(), Mails(mails), Pipeline(StoreGateway(), CHAIN))
+
+
 def undone(messages: Sequence[int]) -> list[int]:
     """Take these back; the changes that did."""
     changes = []
@@ -76,7 +106,7 @@ def undone(messages: Sequence[int]) -> list[int]:
     return changes
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mails=mailboxes, fields=settings_of_boxes)
 def test_undo_of_all_leaves_the_store_as_it_was_and_its_undo_as_it_had_become(
     new_store: Callable[[], None], mails: list[bytes], fields: dict[str, Any]
@@ -95,3 +125,24 @@ def test_undo_of_all_leaves_the_store_as_it_was_and_its_undo_as_it_had_become(
     assert tables.export()["messages"] == said
     undone(messages[::-1])
     assert store() == rows_before
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(mails=mailboxes, then=BOXES, today=BOXES)
+def test_after_an_applied_replay_nothing_differs_and_its_undo_leaves_all_as_it_was(
+    new_store: Callable[[], None], mails: list[bytes], then: dict[str, Any], today: dict[str, Any]
+) -> None:
+    new_store()
+    receive(mails, **then)
+    boxes = {"crm": box(**today)}
+    rows_before, before = store(), tables.export()
+    found = list(replayed(mails).differences(boxes, None))
+    applied = replayed(mails).apply(boxes, None)
+    assert {one.past.row.id for one in found} <= {one.past.row.id for one in applied}
+    event(f"applied: {len(applied)}, in later rounds: {len(applied) - len(found)}")
+    stuck = {one.past.row.id for one in applied if one.left}
+    assert {one.past.row.id for one in replayed(mails).differences(boxes, None)} <= stuck
+    if applied and not stuck:
+        assert undo.undo_change(undo.last_change(), BY).whole
+        assert store() == rows_before
+        assert tables.export() == before

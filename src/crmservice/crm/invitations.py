@@ -282,6 +282,36 @@ def _payload(asked: _Asked, event: CalendarEvent, users: Iterable[User]) -> dict
     }
 
 
+def accepted(
+    proposal: Mapping[str, Any], users: Sequence[User], records: Records
+) -> tuple[PutInvitation | CancelInvitation | SetAttendee, ...]:
+    """What a proposal's payload comes to when a person accepts it: as if its sender had had the right.
+
+    Nothing for a COUNTER, which the organiser answers with a new invitation. Raises as ``event_from_json`` does.
+    """
+    event = event_from_json(proposal["event"])
+    intents: list[PutInvitation | CancelInvitation] = []
+    for user in users:
+        own = {place: record for place, record in records.items() if place[0] == user.id}
+        invitation = Invitation(proposal["method"], event.uid, (event,))
+        decided = decide_invitation(invitation, _entitled(proposal, event, own), True, (user,), own)
+        intents += [intent for intent in decided.intents if isinstance(intent, PutInvitation | CancelInvitation)]
+    return (*intents, *_answers(proposal, event))
+
+
+def _entitled(proposal: Mapping[str, Any], event: CalendarEvent, records: Records) -> str:
+    """An address that may change these records."""
+    makers = (address for record in records.values() for address in (record.organizer, record.maker))
+    return next(filter(None, makers), event.organizer or proposal["sender"])
+
+
+def _answers(proposal: Mapping[str, Any], event: CalendarEvent) -> list[SetAttendee]:
+    """A REPLY that somebody sent for an attendee: it counts for all attendees' records at once."""
+    if proposal["method"] != "REPLY":
+        return []
+    return [SetAttendee(event.uid, event.occurrence, a.email, a.state, event.stamp) for a in event.attendees[:1]]
+
+
 def event_as_json(event: CalendarEvent) -> dict[str, Any]:
     """An event as plain JSON: times as ISO texts, attendees as objects."""
     plain = {each.name: getattr(event, each.name) for each in fields(event)}

@@ -15,13 +15,13 @@ NOT_AGAIN = frozenset({"opt_out", "new_task"})
 def decide(case: Case, chain: Sequence[Rule], start: str | None = None) -> Decision:
     """Ask the rules of ``chain`` about the case, from the rule named ``start`` on (SPEC: "process after all").
 
-    A mail beyond the limits is set aside unasked; one that an employee forwarded by hand is decided as the
-    mail inside (SPEC chapter 4). Raises nothing of its own: the chain's last rule always stops.
+    A mail beyond the limits is set aside unasked (but where a person has it processed after all); one that an employee
+    forwarded by hand is decided as the mail inside (SPEC chapter 4). Raises nothing of its own: the chain's last rule always stops.
     """
-    if case.message.limits:
+    if case.message.limits and start is None:
         return _set_aside(case)
     if (inner := _forwarded_by_hand(case)) is not None:
-        return _unwrapped(decide(inner, chain), case)
+        return _unwrapped(decide(inner, chain, start), case)
     return _asked(case, chain, start)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from crmservice.config import Box
 from crmservice.crm.directory import Directory, added_recipient
-from crmservice.crm.records import CreateActivity
+from crmservice.crm.records import CreateActivity, User
 from crmservice.mail.keywords import DEFAULT, Keywords
 from crmservice.mail.trust import sender_verified
+from crmservice.pipeline.after_all import after_all
 from crmservice.pipeline.decide import decide
 from crmservice.pipeline.gateway import CrmGateway, Outcome, StaleDirectory, Waiting
 from crmservice.pipeline.read import read
@@ -77,6 +78,13 @@ class Pipeline:
         directory = self._directory(box, [(row, reading)], never)
         case = self._case(box, row, reading, directory)
         return case, decide(case, self.chain, start)
+
+    def decide_after_all(
+        self, box: Box, row: Waiting, reading: Reading, responsible: User | None = None
+    ) -> Decision | None:
+        """Decide a mail that the rules left out, because a person asks for it (``pipeline.after_all``)."""
+        directory = self._directory(box, [(row, reading)])
+        return after_all(self._case(box, row, reading, directory), self.chain, responsible)
 
     def _directory(self, box: Box, batch: Sequence[tuple[Waiting, Reading]], never: Sequence[int] = ()) -> Directory:
         rows = [*(row.id for row, _ in batch), *never]

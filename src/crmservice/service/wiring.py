@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -262,26 +262,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def replay(home: Path, since: date | None, *, box: str, apply: bool) -> Iterator[Difference]:
-    """What today's rules would decide otherwise (SPEC 13.3); with ``apply`` written down where nothing stood."""
+def replay(home: Path, since: date | None, *, box: str, apply: bool) -> Iterable[Difference]:
+    """What today's rules would decide otherwise (SPEC 13.3); with ``apply`` written down, else found one by one."""
     connect_to_read(home)
     found = configured(home)
-    boxes = [the_box(found.boxes, box)] if box else found.boxes
-    from crmservice.crm.directory import people_of
-    from crmservice.mail.parsing import parse
+    boxes = {one.name: one for one in ([the_box(found.boxes, box)] if box else found.boxes)}
     from crmservice.service.replaying import Replay
     from crmservice.store.gateway import StoreGateway
     from crmservice.store.history import StoreHistory
 
-    backup = raw_mail(found.settings)
-
-    def people(path: str) -> frozenset[str]:
-        try:
-            return people_of(parse(backup.read(path)))
-        except OSError:  # erased or lost: the ledger says which
-            return frozenset()
-
-    history = StoreHistory(people)
-    run = Replay(history, backup, pipeline(found.settings, StoreGateway()))
-    for one in boxes:
-        yield from run.differences(one, since, apply=apply)
+    run = Replay(StoreHistory(), raw_mail(found.settings), pipeline(found.settings, StoreGateway()))
+    return run.apply(boxes, since) if apply else run.differences(boxes, since)

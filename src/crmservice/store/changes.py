@@ -22,6 +22,7 @@ class Effects:
     change: int | None = None
     first: dict[int, int] = field(default_factory=dict)
     rows: list[bulk.Row] = field(default_factory=list)
+    count: int = 0
 
     def add(
         self, message: int, table: str, row: int | str, before: Any = None, after: Any = None, *, counts: bool = True
@@ -35,10 +36,15 @@ class Effects:
         undone = None if counts else self.change
         self.rows.append((message, n, table, str(row), _json(before), _json(after), self.change, undone))
 
+    def stays(self, message: int, table: str, row: int | str) -> bool:  # noqa: ARG002 (for those who come late)
+        """Whether the message must leave this row as it is."""
+        return False
+
     def write(self) -> None:
         """Insert them."""
         names = ("message_id", "n", "table", "row", "before", "after", "change_id", "undone_id")
         bulk.insert(Effect, *names).run(self.rows)
+        self.count += len(self.rows)
         self.rows.clear()
 
 
@@ -63,6 +69,11 @@ class Changes:
         """A message changes a row: to these values, or to what a function makes of the values it finds."""
         self.wished.append((message, row, change))
 
+    @property
+    def table(self) -> str:
+        """The table as effects call it."""
+        return self.model._meta.model_name or ""
+
     def write(self, effects: Effects) -> None:
         """Apply the changes in their order; a row that is gone meanwhile is passed over."""
         if not self.wished:
@@ -71,7 +82,7 @@ class Changes:
         changed: dict[int, None] = {}
         noted: set[tuple[int, int, tuple[str, ...]]] = set()
         for message, row, change in self.wished:
-            if (state := states.get(row)) is None:
+            if (state := states.get(row)) is None or effects.stays(message, self.table, row):
                 continue
             new = change(dict(state)) if callable(change) else change
             different = {name: value for name, value in new.items() if state[name] != value}
@@ -79,7 +90,7 @@ class Changes:
             place = (message, row, tuple(after))
             if different or (after and place not in noted):
                 before = {name: state[name] for name in after}
-                effects.add(message, self.model._meta.model_name or "", row, before, after)
+                effects.add(message, self.table, row, before, after)
             if different:
                 state.update(different)
                 changed[row] = None

@@ -15,7 +15,7 @@ from crmservice.errors import CrmServiceError
 from crmservice.mail.text import fold
 from crmservice.pipeline.gateway import Outcome, StaleDirectory
 from crmservice.pipeline.rule import Verdict
-from crmservice.store import bulk, lookup, models, noted, reference
+from crmservice.store import bulk, lookup, models, reference
 from crmservice.store.database import available, refresh, writing
 from crmservice.store.inbox import Lease
 from crmservice.store.writes import Writes
@@ -36,13 +36,11 @@ class _Asked:
 class StoreGateway:
     """A CrmGateway over the tables. One may serve several threads; each asks, decides and applies in turn.
 
-    ``lease``: checked inside the transaction of ``apply``. ``again``: messages that have a verdict may be
-    applied ("process after all", replay), however they were looked up.
+    ``lease``: checked inside the transaction of ``apply``.
     """
 
-    def __init__(self, lease: Lease | None = None, *, again: bool = False) -> None:
+    def __init__(self, lease: Lease | None = None) -> None:
         self._lease = lease
-        self._again = again
         self._reference = reference.Cache()
         self._thread = threading.local()
 
@@ -74,14 +72,11 @@ class StoreGateway:
     def _apply(self, outcomes: Sequence[Outcome]) -> None:
         if self._lease is not None:
             self._lease.check()
-        if not self._again:
-            _check_waiting(outcomes)
-            self._check_seen(outcomes)
+        _check_waiting(outcomes)
+        self._check_seen(outcomes)
         intents = [intent for outcome in outcomes for intent in outcome.decision.intents]
         _check_numbers(intents)
-        writes = Writes(self._type_ids(intents), _task_ids(intents))
-        if self._again:
-            writes.effects.first.update(noted.next_numbers([outcome.row.id for outcome in outcomes]))
+        writes = Writes(self.type_ids(intents), task_ids(intents))
         for outcome in outcomes:
             writes.take(outcome)
         writes.write()
@@ -97,7 +92,7 @@ class StoreGateway:
         if found - asked.seen - asked.rows:
             raise StaleDirectory
 
-    def _type_ids(self, intents: Sequence[Intent]) -> dict[str, int]:
+    def type_ids(self, intents: Sequence[Intent]) -> dict[str, int]:
         """Ids of the activity types; one that is missing (a fresh store has no "E-mail") is made."""
         wished = {intent.type for intent in intents if isinstance(intent, CreateActivity)}
         ids = dict(self._reference.get().type_ids) if wished else {}
@@ -125,7 +120,7 @@ def _check_numbers(intents: Sequence[Intent]) -> None:
         raise StaleDirectory
 
 
-def _task_ids(intents: Sequence[Intent]) -> dict[str, int]:
+def task_ids(intents: Sequence[Intent]) -> dict[str, int]:
     """Ids of the tasks, by folded number, that stand already and that the batch refers to."""
     made = {fold(intent.number) for intent in intents if isinstance(intent, CreateTask)}
     named = {intent.task for intent in intents if isinstance(intent, CreateActivity) and intent.task is not None}

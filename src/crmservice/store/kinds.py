@@ -13,6 +13,9 @@ from crmservice.store.texts import storable
 
 Model = type[django_models.Model]
 
+OPEN, ACCEPTED = "open", "accepted"
+"""States of a suggestion: nobody answered it yet; it was done."""
+
 TEXT = "text"
 """Stands for subject and body among the columns of a made row: their checksum, so that nothing is kept twice."""
 

@@ -66,18 +66,33 @@ def _in_column(field: django_models.Field[Any, Any], plain: Any) -> Any:
 
 
 def change(table: str, key: str, columns: State) -> None:
-    """Give columns of a row these values."""
-    if columns:
-        model = KINDS[table].model
-        bulk.update(model, *columns).run([[*_values(model, columns), int(key)]])
+    """Give columns of a row these values, and links these ends."""
+    kind = KINDS[table]
+    plain = {name: value for name, value in columns.items() if name not in kind.links}
+    if plain:
+        bulk.update(kind.model, *plain).run([[*_values(kind.model, plain), int(key)]])
+    for name in columns.keys() - plain.keys():
+        _unlink(kind.links[name], key)
+        _link(kind.links[name], key, columns[name])
+
+
+def _unlink(link: Links, key: str) -> None:
+    column = bulk.field_of(link.model, link.owner).column
+    bulk.execute(f'DELETE FROM "{link.model._meta.db_table}" WHERE "{column}" = %s', [int(key)])  # noqa: S608 (our own names)
+
+
+def _link(link: Links, key: str, ends: Iterable[int]) -> None:
+    other = cast("django_models.ForeignKey[Any, Any]", bulk.field_of(link.model, link.other))
+    there = [end for end in ends if _is_there(other, end)]
+    bulk.insert(link.model, link.owner, link.other).run((int(key), end) for end in there)
 
 
 def delete(table: str, key: str) -> None:
     """Take a row out, with its links."""
     kind = KINDS[table]
-    places = [(link.model, bulk.field_of(link.model, link.owner).column) for link in kind.links.values()]
-    for model, column in [*places, (kind.model, "id")]:
-        bulk.execute(f'DELETE FROM "{model._meta.db_table}" WHERE "{column}" = %s', [int(key)])  # noqa: S608 (our own names)
+    for link in kind.links.values():
+        _unlink(link, key)
+    bulk.execute(f'DELETE FROM "{kind.model._meta.db_table}" WHERE id = %s', [int(key)])  # noqa: S608 (our own names)
 
 
 def insert(table: str, row: State) -> None:
@@ -89,9 +104,7 @@ def insert(table: str, row: State) -> None:
             columns[field.attname] = None
     bulk.insert(kind.model, *columns).run([_values(kind.model, columns)])
     for name, link in kind.links.items():
-        other = cast("django_models.ForeignKey[Any, Any]", bulk.field_of(link.model, link.other))
-        there = [key for key in row[name] if _is_there(other, key)]
-        bulk.insert(link.model, link.owner, link.other).run((row["id"], key) for key in there)
+        _link(link, row["id"], row[name])
 
 
 def _values(model: Model, columns: State) -> list[Any]:

@@ -53,7 +53,6 @@ class Taking:
 
     effects: Effects
     joins: Joins = field(default_factory=Joins)
-    count: int = 0
     _others: dict[tuple[str, str], list[Noted]] = field(default_factory=dict)
 
     @property
@@ -71,7 +70,11 @@ class Taking:
         found = [*noted.on_rows(marked, MARKS), *noted.on_rows(shared, _SHARED, after=first)]
         for effect in found:
             self._others.setdefault(effect.place, []).append(mine.get(effect.id, effect))
-        self.effects.first.update(noted.next_numbers({effect.message for effect in effects}))
+        self.number(*{effect.message for effect in effects})
+
+    def number(self, *messages: int) -> None:
+        """Find out with which number the next effect of these messages begins."""
+        self.effects.first.update(noted.next_numbers(messages))
 
     def take(self, effect: Noted) -> Part | Left:
         """Take one effect back, the latest first."""
@@ -88,7 +91,11 @@ class Taking:
         """Write an effect of this change down at once: what is taken next must see it."""
         self.effects.add(message, table, row, before, after, counts=counts)
         self.effects.write()
-        self.count += 1
+
+    def list_nothing(self, message: int) -> None:
+        """Drop the list of a message's attachments where no activity is left to show it."""
+        if attachments.left_alone(message):
+            self.note(message, "attachments", str(message), attachments.take_out(message), None, counts=False)
 
     def _row(self, effect: Noted) -> Turned:
         if effect.before == effect.after:  # it only wished what was there already

@@ -77,7 +77,9 @@ class Threads:
             thread = intent.thread
             task = None if intent.task is None else task_ids[fold(intent.task)]
             filing = [intent.contract, intent.order, task]
-            if thread is not None and now.get(thread) != filing:
+            if thread is None or now.get(thread) == filing:
+                continue
+            if not effects.stays(message, "threadfiling", thread):
                 effects.add(message, "threadfiling", thread, now.get(thread), filing)
                 now[thread] = changed[thread] = filing
         names = ("thread", "contract_id", "order_id", "task_id")
@@ -94,6 +96,15 @@ def filings(threads: Iterable[int]) -> dict[int, list[int | None]]:
     """Where these threads are filed: contract, order, task (ids)."""
     sql = "SELECT thread, contract_id, order_id, task_id FROM crm_thread_filing WHERE thread IN {in}"
     return {thread: filing for thread, *filing in bulk.query_in(sql, threads)}
+
+
+def is_filed_later(thread: int, message: int) -> bool:
+    """Whether a later message's activity is filed in this thread: then its filing is the thread's."""
+    sql = (
+        "SELECT 1 FROM crm_activity WHERE thread = %s AND message_id > %s"
+        " AND (contract_id IS NOT NULL OR order_id IS NOT NULL OR task_id IS NOT NULL) LIMIT 1"
+    )
+    return bool(bulk.query(sql, [thread, message]))
 
 
 def merge(thread: int, other: int) -> dict[str, Any] | None:

@@ -16,8 +16,9 @@ from django.db import IntegrityError, transaction
 
 from crmservice.crm.ids import new_id
 from crmservice.errors import CrmServiceError, TryLater
+from crmservice.pipeline import after_all
 from crmservice.pipeline.rule import Step, verdict_of
-from crmservice.store import attachments, audit, bulk, models, noted, verdicts
+from crmservice.store import audit, bulk, models, noted, verdicts
 from crmservice.store.changes import Effects
 from crmservice.store.database import refresh, writing
 from crmservice.store.noted import Noted
@@ -27,6 +28,9 @@ from crmservice.store.trails import log_json, read_log, read_trail, trail_json
 UNDONE = "UNDONE"
 IN_PART = "UNDONE IN PART"
 """Log words of a message whose capture was taken back."""
+
+BY_PEOPLE = frozenset({UNDONE, IN_PART, after_all.WORD})
+"""Log words of messages that a person decided: rules don't decide them again."""
 
 
 class NothingToUndo(CrmServiceError):
@@ -76,22 +80,25 @@ class Undone:
 
 
 @contextmanager
-def changing(kind: str, by: By, *, undoes: int | None = None, dry: bool = False) -> Iterator[Taking]:
-    """One transaction that is a change of its own; without an effect, or ``dry``, nothing of it stays.
+def changing(
+    kind: str, by: By, *, change: int | None = None, undoes: int | None = None, dry: bool = False
+) -> Iterator[Taking]:
+    """One transaction that is a change, or goes on with it; without an effect, or ``dry``, nothing of it stays.
 
     Raises Crossed, or DatabaseUnavailable.
     """
+    change = change or new_id()
+    facts = {"by": by.login, "made": bulk.now(), "undoes_id": undoes}
     try:
         with writing(serialised=True):
-            change = new_id()
-            models.Change.objects.create(id=change, kind=kind, by=by.login, made=bulk.now(), undoes_id=undoes)
+            models.Change.objects.get_or_create(id=change, defaults={"kind": kind} | facts)
             taking = Taking(Effects(change))
             yield taking
-            if dry or not taking.count:
+            if dry or not taking.effects.count:
                 transaction.set_rollback(True)
             else:
-                facts = {"effects": taking.count} | ({"undoes": str(undoes)} if undoes else {})
-                audit.append(by.name, by.source, kind, f"change {change}", facts)
+                noted_ = {"effects": taking.effects.count} | ({"undoes": str(undoes)} if undoes else {})
+                audit.append(by.name, by.source, kind, f"change {change}", noted_)
     except IntegrityError as error:
         raise Crossed from error
 
@@ -156,8 +163,8 @@ def _take_all(taking: Taking, effects: Sequence[Noted], touched: dict[int, Touch
     for effect in effects:
         _sort(taking.take(effect), touched[effect.message])
     for message, one in touched.items():
-        if one.taken and attachments.left_alone(message):
-            taking.note(message, "attachments", str(message), attachments.take_out(message), None, counts=False)
+        if one.taken:
+            taking.list_nothing(message)
 
 
 def _sort(part: Part | Left, one: Touched) -> None:
@@ -195,4 +202,4 @@ def _undone(taking: Taking, undoes: int | None, touched: dict[int, Touched]) -> 
     sql = "SELECT id, subject, log FROM crm_message WHERE id IN {in}"
     for key, subject, log in bulk.query_in(sql, touched):
         touched[key].subject, touched[key].log = subject, read_log(log)
-    return Undone(taking.change if taking.count else None, undoes, tuple(touched.values()))
+    return Undone(taking.change if taking.effects.count else None, undoes, tuple(touched.values()))

@@ -29,9 +29,6 @@ from crmservice.store.changes import Changes, Effects
 from crmservice.store.inbox import note_set_aside
 from crmservice.store.trails import log_json, trail_json
 
-OPEN = "open"
-"""The state of a suggestion that nobody answered yet."""
-
 ORIGINAL = -1
 """The place of Original.eml among a message's attachments."""
 
@@ -48,12 +45,22 @@ _ATTACHMENT = ("message_id", "part", "name", "content_type", "size", "sha256")
 
 
 class Writes:
-    """The rows of one batch. ``type_ids``: activity type -> id; ``task_ids``: folded number -> id."""
+    """The rows of one batch. ``type_ids``: activity type -> id; ``task_ids``: folded number -> id.
 
-    def __init__(self, type_ids: Mapping[str, int], task_ids: dict[str, int]) -> None:
+    ``keys``: of rows that come back, an activity by its user, the message's task.
+    """
+
+    def __init__(
+        self,
+        type_ids: Mapping[str, int],
+        task_ids: dict[str, int],
+        effects: Effects | None = None,
+        keys: Mapping[tuple[str, int | None], int] | None = None,
+    ) -> None:
         self.type_ids = type_ids
         self.task_ids = task_ids
-        self.effects = Effects()
+        self.effects = effects or Effects()
+        self.keys = keys or {}
         self.messages: list[bulk.Row] = []
         self.activities: list[bulk.Row] = []
         self.contacts: list[bulk.Row] = []
@@ -106,7 +113,8 @@ class Writes:
         self.effects.write()
 
     def _activity(self, outcome: Outcome, intent: CreateActivity) -> None:
-        key, message, row = new_id(), outcome.decision.message, outcome.row.id
+        key = self.keys.get(("activity", intent.responsible)) or new_id()
+        message, row = outcome.decision.message, outcome.row.id
         task = None if intent.task is None else self.task_ids[fold(intent.task)]
         level = None if intent.scope == NO_SCOPE else int(intent.scope[1:])
         self.activities.append((
@@ -126,7 +134,7 @@ class Writes:
             self.threads.sent[row] = message.recipients
 
     def _create_task(self, outcome: Outcome, intent: CreateTask) -> None:
-        key = new_id()
+        key = self.keys.get(("task", None)) or new_id()
         self.task_ids[fold(intent.number)] = key
         value = task_value(intent.number)
         self.tasks.append((
@@ -150,18 +158,22 @@ class Writes:
         self.task_changes.add(outcome.row.id, self.task_ids[fold(intent.number)], new)
 
     def _mark(self, outcome: Outcome, intent: MarkAddress) -> None:
+        self.mark(outcome.row.id, intent)
+
+    def mark(self, message: int, intent: MarkAddress) -> None:
+        """Mark an address on behalf of a message."""
         flags = _FLAGS[intent.mark]
         for contact in intent.contacts:
-            self.contact_marks.add(outcome.row.id, contact, flags)
+            self.contact_marks.add(message, contact, flags)
         for account in intent.accounts:
-            self.account_marks.add(outcome.row.id, account, flags)
+            self.account_marks.add(message, account, flags)
         if not (intent.contacts or intent.accounts):
-            self.forbidden.append((outcome.row.id, intent))
+            self.forbidden.append((message, intent))
 
     def _suggest(self, outcome: Outcome, intent: Suggest) -> None:
         key, payload = new_id(), texts.compact(intent.payload)
-        self.suggestions.append((key, outcome.row.id, intent.kind, intent.target, payload, OPEN))
-        self.effects.add(outcome.row.id, "suggestion", key, None, [intent.kind, intent.target, OPEN])
+        self.suggestions.append((key, outcome.row.id, intent.kind, intent.target, payload, kinds.OPEN))
+        self.effects.add(outcome.row.id, "suggestion", key, None, [intent.kind, intent.target, kinds.OPEN])
 
     def _turn(self, outcome: Outcome, intent: TakeTurn) -> None:
         self.turns.add(outcome.row.id, intent.shared, {"last_user_id": intent.user})
