@@ -44,11 +44,33 @@ def test_what_was_exported_can_be_loaded(home: Path) -> None:
         {
             "activities": [{"id": "a1", "responsible": "novak", "subject": "Porada", "accounts": ["ACME"]}],
             "invitations": [{"user": "novak", "uid": "x", "starts": "2026-03-02T08:15:00+00:00"}],
+            "own_rules": [
+                {"name": "one", "header": "X-Shop: 7", "contract": "Z-1", "scope": "p-", "responsible": "novak"}
+            ],
         }
     )
     first = tables.export()
     tables.load(first)
     assert tables.export() == first
+
+
+def test_an_own_rule_is_loaded_whole_and_taken_off_again(home: Path) -> None:
+    tables.load(TABLES)
+    tables.load(
+        {"own_rules": [{"name": "one", "from": "ACME.cz", "subject": "x", "contract": "Z-1", "responsible": "novak"}]}
+    )
+    tables.load({"own_rules": [{"name": "one", "to": "firma.cz", "skip": True, "position": 3}]})
+    (rule,) = tables.export()["own_rules"]
+    assert {name: value for name, value in rule.items() if value is not None} == {
+        "name": "one", "position": 3, "to": "firma.cz", "skip": True,
+    }  # fmt: skip
+    tables.load({"own_rules": [{"name": "one", "deleted": True}]})
+    assert tables.export()["own_rules"] == []
+
+
+def test_own_rules_are_an_administrators(home: Path) -> None:
+    tables.load({**TABLES, "own_rules": [{"name": "one", "from": "acme.cz", "skip": True}]})
+    assert tables.export("novak")["own_rules"] == []
 
 
 @pytest.mark.skipif(not BASE.exists(), reason="the conformance cases are not beside this checkout")

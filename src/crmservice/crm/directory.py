@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from crmservice.crm.own_rules import OwnRule
 from crmservice.crm.records import (
     Account,
     CancelInvitation,
@@ -81,6 +82,7 @@ class Directory:
     sent_to: frozenset[str] = frozenset()
     invitations: Mapping[tuple[int, str, str], InvitationRecord] = field(default_factory=dict)
     turns: Mapping[int, int] = field(default_factory=dict)
+    own_rules: tuple[OwnRule, ...] = ()
     last_task_number: int = 0
 
     @property

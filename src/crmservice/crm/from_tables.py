@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from crmservice.crm.directory import Directory
+from crmservice.crm.own_rules import OwnRule
 from crmservice.crm.records import Account, Contact, Contract, Order, SharedAddress, Task, User
 from crmservice.crm.tables import KEYS, BadTables, Record, address_taken, checked, key, levels
 from crmservice.mail.freemail import DOMAINS as FREEMAIL
@@ -34,6 +35,7 @@ def directory_from(tables: Mapping[str, Any]) -> Directory:
         tasks=tasks,
         problems={task.problem_id: number for number, task in tasks.items() if task.problem_id},
         types={fold(name): name for name in [_DEFAULT_TYPE, *(r["name"] for r in records.get("activity_types", ()))]},
+        own_rules=_own_rules(records, people, contracts),
         last_task_number=max([0, *(int(t.number) for t in tasks.values() if t.number.isdecimal())]),
     )
 
@@ -124,6 +126,32 @@ def _task(record: Record, contracts: Mapping[str, Contract]) -> Task:
         contract=contract.id if contract else None,
         account=contract.account if contract else None,
         problem_id=record.get("problem_id", ""),
+    )
+
+
+def _own_rules(
+    records: Mapping[str, list[Record]], people: Mapping[str, User], contracts: Mapping[str, Contract]
+) -> tuple[OwnRule, ...]:
+    orders = {fold(r["number"]): r["n"] for r in _with_number(records, "orders")}
+    wished = [record for record in records.get("own_rules", ()) if not record.get("deleted")]
+    return tuple(
+        OwnRule(
+            id=record["n"],
+            name=record["name"],
+            sender=record.get("from", ""),
+            recipient=record.get("to", ""),
+            subject=record.get("subject", ""),
+            header=record.get("header", ""),
+            text=record.get("text", ""),
+            skip=record.get("skip", False),
+            contract=contracts[fold(record["contract"])].id if record.get("contract") else None,
+            order=orders[fold(record["order"])] if record.get("order") else None,
+            task=record.get("task") or None,
+            type=record.get("type") or None,
+            scope=record.get("scope"),
+            responsible=people[record["responsible"]] if record.get("responsible") else None,
+        )
+        for record in sorted(wished, key=lambda record: (record.get("position", 0), record["n"]))
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
+from crmservice.crm import own_rules
 from crmservice.errors import BadConfiguration, BadValue
 from crmservice.mail.text import fold
 from crmservice.words import Words, joined
@@ -57,6 +58,12 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "starts": "moment", "ends": "moment", "all_day": "bool", "location": "text", "sequence": "whole",
         "status": "text",
     },
+    "own_rules": _LOADED
+    | {
+        "name": "text", "position": "whole", "from": "lower", "to": "lower", "subject": "text", "header": "text", "text": "text",
+        "skip": "bool", "contract": "one contracts", "order": "one orders", "task": "one tasks",
+        "type": "one activity_types", "scope": "scope", "responsible": "one users", "deleted": "bool",
+    },
     "messages": dict.fromkeys(
         ("subject", "sender", "log", "backup", "sha256", "activities"), "any"
     ),
@@ -68,6 +75,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "roles": ("name",), "users": ("login",), "shared_addresses": ("address",), "activity_types": ("name",),
     "accounts": ("name",), "contacts": ("name", "account"), "contracts": ("number",), "orders": ("number",),
     "tasks": ("number",), "forbidden_emails": ("email", "type"), "invitations": ("user", "uid", "occurrence"),
+    "own_rules": ("name",),
 }  # fmt: skip
 """The fields that a record without ``id`` is known by."""
 
@@ -189,6 +197,8 @@ def _check_key(reading: _Reading, table: str, label: Words, record: Record) -> N
         reading.faults.append(_fault(label, Words("{fields} missing", fields=", ".join(missing))))
     if table == "shared_addresses" and record.get("responsible") and record.get("role"):
         reading.faults.append(_fault(label, Words("has a responsible user and a role: one of them")))
+    if table == "own_rules" and not record.get("deleted") and (why := own_rules.refused(record)) is not None:
+        reading.faults.append(_fault(label, why))
 
 
 def _check_references(reading: _Reading, known: Callable[[str], Collection[str]]) -> None:
@@ -219,6 +229,10 @@ def _text(value: Any) -> str:
 
 def _name(value: Any) -> str:
     return _text(value).strip()
+
+
+def _lower(value: Any) -> str:
+    return _name(value).lower()
 
 
 def _bool(value: Any) -> bool:
@@ -317,6 +331,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "whole": _whole,
     "scope": _scope,
     "mark": _mark,
+    "lower": _lower,
 }
 
 

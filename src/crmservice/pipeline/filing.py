@@ -44,7 +44,7 @@ def _activity(case: Case, direction: Direction, user: User, addresses: tuple[str
     return CreateActivity(
         responsible=user.id,
         direction=direction,
-        type=assigned.type if assigned.type and direction is Direction.OUTGOING else EMAIL,
+        type=_type(case, direction),
         scope=scope_of(case, direction, user.level),
         sent=sent,
         due=due,
@@ -60,6 +60,12 @@ def _activity(case: Case, direction: Direction, user: User, addresses: tuple[str
     )
 
 
+def _type(case: Case, direction: Direction) -> str:
+    """The marker's type where a mail may set one, else an own rule's (SPEC chapters 5 and 13.12)."""
+    marked = case.found.assignment.type if direction is Direction.OUTGOING else None
+    return marked or (case.found.own.type if case.found.own else None) or EMAIL
+
+
 def _dates(case: Case, direction: Direction, sent: datetime) -> tuple[datetime | None, datetime | None]:
     """Due and completed: a bounce stays open, incoming mail too where it is saved as pending (manual 7, 13)."""
     automatic = case.safe and case.message.auto_reply
@@ -68,10 +74,12 @@ def _dates(case: Case, direction: Direction, sent: datetime) -> tuple[datetime |
 
 
 def scope_of(case: Case, direction: Direction, level: int | None) -> str:
-    """The scope: private mail is ``p-``, then the marker's, else the level of the responsible person's role."""
+    """The scope: private mail is ``p-``, then an own rule's, the marker's, the level of the responsible person's role."""
     default = NO_SCOPE if level is None else f"p{level}"
     if case.message.private or (case.box.internal_mail == "private" and _internal(case)):
         return NO_SCOPE
+    if case.found.own is not None and case.found.own.scope is not None:
+        return case.found.own.scope
     wished = case.found.assignment.scope
     if wished is None:
         return default

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from crmservice.config import Box
 from crmservice.crm.directory import Directory
+from crmservice.crm.own_rules import OwnRule
 from crmservice.crm.records import CreateActivity, Direction, Intent, Suggest, User
 from crmservice.mail.forwarded import Forwarded
 from crmservice.mail.keywords import DEFAULT, Keywords
@@ -59,11 +60,12 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What earlier rules of the chain found out and later ones build upon."""
+    """What earlier rules of the chain found out and later ones build upon. ``own``: the own rule that files this mail."""
 
     bounced: bool = False
     new_task: str | None = None
     assignment: Assignment = Assignment()
+    own: OwnRule | None = None
     direction: Direction | None = None
 
 

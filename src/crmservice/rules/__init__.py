@@ -18,7 +18,9 @@ from crmservice.rules.new_task import new_task
 from crmservice.rules.notify_others import notify_others
 from crmservice.rules.opt_out import opt_out
 from crmservice.rules.outgoing import outgoing
+from crmservice.rules.own_filing import own_filing
 from crmservice.rules.own_notice import own_notice
+from crmservice.rules.own_rule import own_rule
 from crmservice.rules.problem import problem
 from crmservice.rules.system_sender import system_sender
 from crmservice.rules.unfiled import unfiled
@@ -34,11 +36,13 @@ CHAIN: tuple[Rule, ...] = (
     Rule("never_filed", "", never_filed),  # what the company must not keep goes before what it may leave out
     Rule("internal_mail", "", internal_mail),
     Rule("bulk", "", bulk),
+    Rule("own_rule", "", own_rule),  # the last of what leaves mail out: the product's own reasons come first
     Rule("opt_out", "13", opt_out),  # effects that stand whatever becomes of the mail; "process after all" starts here
     Rule("bounce", "13", bounce),
     Rule("new_task", "15.6", new_task),  # before the assignment: the activity belongs to the new task
     Rule("invitation", "14", invitation),
     Rule("assignment", "10-12", assignment),
+    Rule("own_filing", "", own_filing),  # after the markers, which are about this one mail
     Rule("direction", "15.9", direction),  # after all that does not depend on it
     Rule("incoming", "15.10", incoming),
     Rule("outgoing", "15.11", outgoing),  # also takes the incoming mail that nobody is responsible for

@@ -18,8 +18,9 @@ def incoming(case: Case) -> Answer:
     if rerouted and not _may_reroute(case):
         return not_mine("is-outgoing")
     words = ("REROUTED",) if rerouted else ()
-    shared = shared_users(case)
-    users = _once((*all_users(case), *(user for user, _ in shared)))
+    own = case.found.own.responsible if case.found.own else None
+    shared = () if own else shared_users(case)
+    users = (own,) if own else _once((*all_users(case), *(user for user, _ in shared)))
     if not users:
         return go_on("nobody-is-user", log=words) if rerouted else not_mine("nobody-is-user")
     done = "PROCESSED" if case.only_for is None else "RECIPIENT ADDED"

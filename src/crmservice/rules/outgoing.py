@@ -14,6 +14,8 @@ def outgoing(case: Case) -> Answer:
     user = case.user(case.sender.email) if case.sender else None
     if user is None:
         return not_mine("sender-no-user")
+    own = case.found.own.responsible if case.found.own else None
+    user = own or user
     recipients = tuple(address for address in case.message.recipients if not case.is_box(address))
     intents = file(case, Direction.OUTGOING, (user,), recipients)
     return stop("PROCESSED", because="filed", intents=intents, responsible=[user.login])

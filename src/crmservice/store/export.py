@@ -34,6 +34,7 @@ def export(user: Viewer) -> dict[str, list[Row]]:
             models.ForbiddenEmail.objects.filter(access.for_administrators(user)), "email", "type"
         ),
         "invitations": _invitations(access.own(user)),
+        "own_rules": _own_rules(access.for_administrators(user)),
         "messages": _messages(access.for_administrators(user)),
         "suggestions": _suggestions(access.for_administrators(user)),
     }
@@ -144,6 +145,18 @@ def _invitations(seen: Q) -> list[Row]:
         if row["all_day"]:
             row |= {name: row[name] and row[name][:10] for name in ("starts", "ends")}
     return rows
+
+
+def _own_rules(seen: Q) -> list[Row]:
+    names = (
+        "name", "position", "sender", "recipient", "subject", "header", "text", "skip", "contract__number", "order__number",
+        "task__number", "type__name", "scope", "responsible__login",
+    )  # fmt: skip
+    rows = _plain(models.OwnRule.objects.filter(seen).order_by("position", "id"), *names)
+    return [{_OWN.get(name, name): value for name, value in row.items()} for row in rows]
+
+
+_OWN = {"sender": "from", "recipient": "to"}
 
 
 def _messages(seen: Q) -> list[Row]:

@@ -52,6 +52,7 @@ def directory(wanted: Wanted, rows: Collection[int], reference: Reference) -> Di
         sent_to=_sent_to(wanted.addresses),
         invitations=_invitations(wanted.uids),
         turns=_turns([s.id for a in wanted.addresses if (s := reference.shared.get(a)) is not None]),
+        own_rules=reference.own_rules,
         last_task_number=last_task_number(),
     )
 

@@ -6,20 +6,23 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from crmservice.crm.own_rules import OwnRule
 from crmservice.crm.records import SharedAddress, User
 from crmservice.store import bulk
+from crmservice.store.own_rules import own_rules
 
 _NAME = "reference"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Activity types (folded name -> name, name -> id) and shared addresses, as of ``version``."""
+    """Activity types (folded name -> name, name -> id), shared addresses and own rules, as of ``version``."""
 
     version: int
     types: Mapping[str, str]
     type_ids: Mapping[str, int]
     shared: Mapping[str, SharedAddress]
+    own_rules: tuple[OwnRule, ...] = ()
 
 
 class Cache:
@@ -40,7 +43,7 @@ class Cache:
 
 
 def touch() -> None:
-    """Say that types, users, roles or shared addresses changed; in the transaction that changes them."""
+    """Say that types, users, roles, shared addresses or own rules changed; in the transaction that changes them."""
     sql = (
         "INSERT INTO crm_counter (name, value) VALUES (%s, 1)"
         " ON CONFLICT (name) DO UPDATE SET value = crm_counter.value + 1"
@@ -61,13 +64,14 @@ def _read(version: int) -> Reference:
         types={folded: name for _, name, folded in types},
         type_ids={name: key for key, name, _ in types},
         shared=_shared(),
+        own_rules=own_rules({user.id: user for user in _users(_NAMED_BY_RULES)}),
     )
 
 
 def _shared() -> dict[str, SharedAddress]:
     """Shared addresses with the users who answer: the one named, or the role's active members."""
     rows = bulk.query("SELECT id, address, responsible_id, role_id FROM crm_shared_address")
-    users = _users() if rows else []
+    users = _users(_NAMED_BY_ADDRESSES) if rows else []
     by_id = {user.id: user for user in users}
     shared = {}
     for key, address, responsible, role in rows:
@@ -76,15 +80,20 @@ def _shared() -> dict[str, SharedAddress]:
     return shared
 
 
-def _users() -> list[User]:
-    """Those whom a shared address names, in order of their logins."""
+_NAMED_BY_ADDRESSES = (
+    "u.role_id IN (SELECT role_id FROM crm_shared_address WHERE role_id IS NOT NULL)"
+    " OR u.id IN (SELECT responsible_id FROM crm_shared_address WHERE responsible_id IS NOT NULL)"
+)
+_NAMED_BY_RULES = "u.id IN (SELECT responsible_id FROM crm_own_rule WHERE responsible_id IS NOT NULL)"
+
+
+def _users(which: str) -> list[User]:
+    """Those whom a shared address or an own rule names, in order of their logins."""
     sql = (
         "SELECT u.id, u.login, u.email, u.name, u.role_id, r.level, u.active FROM crm_user u"
-        " LEFT JOIN crm_role r ON r.id = u.role_id"
-        " WHERE u.role_id IN (SELECT role_id FROM crm_shared_address WHERE role_id IS NOT NULL)"
-        " OR u.id IN (SELECT responsible_id FROM crm_shared_address WHERE responsible_id IS NOT NULL) ORDER BY u.login"
+        " LEFT JOIN crm_role r ON r.id = u.role_id WHERE {which} ORDER BY u.login"
     )
     return [
         User(key, login, email, name, role=role, level=level, active=bool(active))
-        for key, login, email, name, role, level, active in bulk.query(sql)
+        for key, login, email, name, role, level, active in bulk.query(sql.replace("{which}", which))
     ]

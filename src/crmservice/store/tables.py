@@ -11,6 +11,7 @@ from crmservice.store import export as exporting
 from crmservice.store.access import Viewer
 from crmservice.store.database import writing
 from crmservice.store.loading import NAMES, Load
+from crmservice.store.own_rules import load_own_rules
 from crmservice.store.people import load_accounts, load_contacts, load_roles, load_shared, load_users
 from crmservice.store.work import (
     load_activities,
@@ -39,6 +40,7 @@ _LOADERS = {
     "activities": load_activities,
     "forbidden_emails": load_forbidden,
     "invitations": load_invitations,
+    "own_rules": load_own_rules,
 }
 
 

@@ -21,6 +21,7 @@ from crmservice.store.models.mail import (
     ThreadMessage,
     ThreadPerson,
 )
+from crmservice.store.models.own_rules import OwnRule
 from crmservice.store.models.people import (
     Account,
     AccountAddress,
@@ -79,6 +80,7 @@ __all__ = [
     "Notice",
     "Order",
     "Outgoing",
+    "OwnRule",
     "Role",
     "SentAddress",
     "SharedAddress",
