@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 
@@ -17,8 +16,16 @@ MOST = 10_000
 WITHIN = 600.0
 """Seconds in which ``MOST`` requests may be sent."""
 
+BURST = 2_000
+"""Requests that need not wait for each other; the others are spread, so that a backlog never stands still for minutes."""
+
+RATE = (MOST - BURST) / WITHIN
+
 STEP = 0.25
 """Seconds after which one who waits looks whether he still should."""
+
+LEAST = 0.001
+"""A wait that is too short for the clock to notice would last for ever."""
 
 
 class TooSoon(Exception):
@@ -38,7 +45,7 @@ class Pace:
         self._clock, self._sleep = clock, sleep
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
-        self._sent: deque[float] = deque(maxlen=MOST)
+        self._left, self._looked = float(BURST), clock()
         self._not_before = float("-inf")
 
     def hold(self, seconds: float) -> None:
@@ -61,7 +68,7 @@ class Pace:
         while (left := self._take()) > 0:
             if waited + left > most or ended():
                 raise TooSoon(left)
-            step = min(left, STEP)
+            step = min(max(left, LEAST), STEP)
             self._sleep(step)
             waited += step
         return waited
@@ -70,11 +77,12 @@ class Pace:
         """0 where a request may be sent, which counts from now on; else the seconds until then."""
         with self._lock:
             now = self._clock()
-            full = len(self._sent) == MOST
-            left = max(self._not_before, self._sent[0] + WITHIN if full else now) - now
-            if left <= 0:
-                self._sent.append(now)
-            return left
+            self._left = min(BURST, self._left + (now - self._looked) * RATE)
+            self._looked = now
+            wait = max(self._not_before - now, (1 - self._left) / RATE)
+            if wait <= 0:
+                self._left -= 1
+            return wait
 
 
 class Paces:
