@@ -62,7 +62,9 @@ def test_a_backup_holds_database_mail_configuration_and_keys(
     manifest.check(made.folder)
     assert (manifest.database, manifest.messages, manifest.made) == ("crmservice.db", 2, NOON + timedelta(hours=24))
     names = {file.path for file in manifest.files}
-    kept = {"crm.xml", "Config/MicrosoftOAuth.json", ".crmservice/notice.key", "CRMService.log"}
+    kept = {
+        "crm.xml", "Config/MicrosoftOAuth.json", ".crmservice/notice.key", ".crmservice/erasure.key", "CRMService.log",
+    }  # fmt: skip
     assert names == {"crmservice.db", *(f"home/{name}" for name in kept)}
     assert mails(target) == {row.path for row in desk.rows()}
     with closing(sqlite3.connect(made.folder / "crmservice.db")) as database:
@@ -205,7 +207,18 @@ def test_a_home_is_no_backup_of_itself(desk: Desk, back_up: Callable[..., Made])
     inside = desk.home / "backup"
     back_up(to=inside)
     made = back_up(to=inside)
-    assert {file.path for file in Manifest.read(made.folder).files} == {"crmservice.db"}
+    assert {file.path for file in Manifest.read(made.folder).files} == {
+        "crmservice.db", "home/.crmservice/erasure.key",
+    }  # fmt: skip
+
+
+def test_a_folder_of_another_service_is_refused(
+    back_up: Callable[..., Made], target: Path, new_home: Callable[[], Path]
+) -> None:
+    back_up()
+    other = new_home()
+    with pytest.raises(BadConfiguration, match="another service"):
+        BackUp(other, BackupFolder(other), target, 9, lambda: NOON).run()
 
 
 @pytest.mark.parametrize(

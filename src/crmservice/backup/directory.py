@@ -98,3 +98,10 @@ class ByPath:
 
 HERE: type[Directory] = ByDescriptor if {os.open, os.rename} <= os.supports_dir_fd else ByPath
 """The way that this system can."""
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it that are missing, for this account alone: ``mkdir`` gives parents any mode."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)

@@ -33,6 +33,7 @@ COMMANDS = {
     "ledger": ("crmservice.cli.ledger:ledger", "Account for every message that ever arrived."),
     "verify": ("crmservice.cli.verify:verify", "Hold every stored mail and the database against what is known."),
     "backup": ("crmservice.cli.backup:backup", "Back up the whole home while it works."),
+    "restore": ("crmservice.cli.restore:restore", "Restore a home folder from a backup and verify it."),
     "erase": ("crmservice.cli.erase:erase", "Show and remove everything that is kept of a person; legal holds."),
     "audit": ("crmservice.cli.audit:audit", "List who did what, or verify that nobody touched that list."),
     "service": ("crmservice.cli.service:service", "Install, start, stop or remove the background service."),

@@ -1,7 +1,7 @@
 """A backup of the whole home while it works (TRUST.md C26).
 
-A backup's folder holds ``mail/`` (the raw mail of all backups, each file once, added to each time), ``erasures`` (the newest
-list of what was erased), and a folder for each backup: the database, the home's other files, and a manifest that is
+A backup's folder holds ``mail/`` (the raw mail of all backups, each file once, added to each time), ``erasures`` and ``holds``
+(the newest lists of both), and a folder for each backup: the database, the home's other files, and a manifest that is
 written last. The database is copied before the mail, so each of its rows finds its mail here.
 """
 
@@ -17,25 +17,27 @@ from pathlib import Path
 
 from crmservice import __version__
 from crmservice.backup import FOLDER, BackupFailed, RawMail
-from crmservice.backup.directory import HERE
+from crmservice.backup.directory import HERE, make_folder
 from crmservice.backup.folder import BackupFolder
 from crmservice.backup.manifest import NAME, File, Manifest, described
 from crmservice.errors import BadConfiguration, TryLater
-from crmservice.store import database, dump, erasures, ledger, locks
+from crmservice.store import database, dump, erasures, journal, keys, ledger, locks
 from crmservice.store.ledger import Told
 from crmservice.words import library_words
 
 MAIL = "mail"
 HOME = "home"
-ERASURES = "erasures"
+JOURNALS = ("erasures", "holds")
+"""Files of the home that say what a restored database can't know: the newest lie beside all backups."""
+
 UNFINISHED = ".making-"
 STAMP = "%Y-%m-%dT%H%M%SZ"
 BATCH = 50
 BATCH_BYTES = 8 * 1024 * 1024
 UNFINISHED_KEPT = timedelta(hours=24)
 
-_LEFT_OUT = (".lock", ".arriving", ".tmp", "-wal", "-shm", "-journal", ".sock")
-"""Ends of files that say something of this moment alone."""
+_LEFT_OUT = (".lock", ".arriving", ".tmp", "-wal", "-shm", "-journal", ".sock", "audit.head")
+"""Ends of files that say something of this moment alone (the audit log's head may be ahead of the copied database)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class BackUp:
         """Make one. Raises BackupFailed where the disk refuses or another backup works there, or what ``dump`` raises."""
         self._check()
         try:
-            self.target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.target)
             if (lock := locks.take(self.target / ".lock")) is None:
                 raise BackupFailed("another backup is being made in {folder}", folder=self.target)
             try:
@@ -89,6 +91,13 @@ class BackUp:
         inside = self.target.resolve()
         if inside == self.home.resolve() or self.home.resolve() / FOLDER in (inside, *inside.parents):
             raise BadConfiguration("{folder} can't be the backup of itself: name another folder", folder=self.target)
+        # Made now where nobody was erased yet: a list of erasures can't be read without the key that made it.
+        mine = keys.secret(erasures.KEY)
+        for folder in snapshots(self.target)[-1:]:
+            if key_of(folder) not in (b"", mine):
+                raise BadConfiguration(
+                    "{folder} holds backups of another service: name another folder", folder=self.target
+                )
 
     def _made(self) -> Made:
         stamp = self.now().astimezone(UTC).strftime(STAMP)
@@ -105,7 +114,8 @@ class BackUp:
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        erasures.merge(self.target / ERASURES, erasures.file(self.home))
+        for name in JOURNALS:
+            journal.merge(self.target / name, self.home / database.PRIVATE / name)
         return Made(folder, messages, mails, size, len(files), spoilt, tuple(self._thin_out()))
 
     def _named(self, fresh: Path, stamp: str) -> Path:
@@ -122,7 +132,7 @@ class BackUp:
         for path in sorted(self._found()):
             name = f"{HOME}/{path.relative_to(self.home).as_posix()}"
             target = fresh / name
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(target.parent)
             with contextlib.suppress(FileNotFoundError):
                 changed = path.stat().st_mtime
                 dump.copy_durably(path, target)
@@ -192,6 +202,14 @@ class BackUp:
 def snapshots(target: Path) -> list[Path]:
     """The backups in a folder, the oldest first. Raises OSError."""
     return sorted(path.parent for path in target.glob(f"[0-9]*/{NAME}"))
+
+
+def key_of(backup: Path) -> bytes:
+    """The key of a backup's list of erasures; empty where it has none."""
+    try:
+        return (backup / HOME / database.PRIVATE / f"{erasures.KEY}.key").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 @dataclass

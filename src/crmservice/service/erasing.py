@@ -128,12 +128,12 @@ class Erasing:
         """Apply a list to a store that was restored: what it says is gone goes, and who it names is looked for."""
         wanted = Wanted(listed.addresses)
         work = CarryOut(self.raw, self.now, wanted)
+        for address in erase.known_addresses() if listed.addresses else ():
+            wanted(address)
         work.apply(listed)
         if listed.addresses:
             found = list(self._fates(wanted).find(self.told))
             work.all(found)
-            for address in erase.known_addresses():
-                wanted(address)
             held = {one.mail.id for one in found if one.fate is Fate.HELD}
             for address, until in sorted(wanted.met.items()):
                 self._forget_as_of(work, address, until, held)

@@ -11,6 +11,7 @@ from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
 from crmservice.service.backing_up import BackUp, Made, snapshots
 from crmservice.service.erasing import Done, Erasing, Plan
+from crmservice.service.restoring import Restore, Restored
 from crmservice.service.verifying import Verified, differences
 from crmservice.store import audit, ledger
 from crmservice.store import holds as store_holds
@@ -55,6 +56,11 @@ def back_up(home: Path, target: Path | None, *, told: Told) -> Made:
     made = work.run()
     audit.append(wiring.AT_THE_MACHINE, "cli", "backup", str(made.folder), {"messages": made.messages})
     return made
+
+
+def restore(source: Path, home: Path, *, force: bool, told: Told) -> Restored:
+    """Restore a home from a backup. Raises what ``Restore.run`` raises."""
+    return Restore(source.absolute(), home.absolute(), force, wiring.now, told).run()
 
 
 def erase(home: Path, address: str, *, yes: bool, whole: bool, told: Told) -> tuple[Plan, Done | None]:

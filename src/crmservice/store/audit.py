@@ -97,6 +97,16 @@ def broken() -> Iterator[Broken]:
     yield from _at_the_end(last, head, at_head)
 
 
+def head_is_newest() -> None:
+    """Take the newest row for the head: the store was just restored, and its rows were held against a manifest."""
+    refresh()
+    number, mac = _last()
+    if number:
+        _note_head(number, mac)
+    else:
+        _head_file().unlink(missing_ok=True)
+
+
 def head() -> tuple[int, str]:
     """The newest row's number and mac; 0 and nothing where there is none."""
     refresh()

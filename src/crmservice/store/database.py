@@ -38,6 +38,7 @@ _MIGRATE_WAIT_S = 120.0
 _MIGRATE_LOCK = 0x43524D01
 _APPLY_LOCK = 0x43524D02
 AUDIT_LOCK = 0x43524D03
+MIGRATE_LOCK_FILE = "migrate.lock"
 
 
 class DatabaseUnavailable(TryLater):
@@ -86,6 +87,11 @@ def home() -> Path:
 def is_postgresql() -> bool:
     """Whether the tables are on a PostgreSQL server."""
     return bool(connection.vendor == "postgresql")
+
+
+def tables() -> list[str]:
+    """Our tables that are there, Django's own list of migrations among them."""
+    return [name for name in connection.introspection.table_names() if name.startswith(("crm_", "django_"))]
 
 
 def _database(home: Path, url: str) -> dict[str, Any]:
@@ -254,7 +260,7 @@ def _applied_migrations() -> set[tuple[str, str]]:
 @contextmanager
 def _migrating() -> Iterator[None]:
     if not is_postgresql():
-        with locks.held(home() / PRIVATE / "migrate.lock", _MIGRATE_WAIT_S):
+        with locks.held(home() / PRIVATE / MIGRATE_LOCK_FILE, _MIGRATE_WAIT_S):
             yield
         return
     with connection.cursor() as cursor:

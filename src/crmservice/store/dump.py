@@ -87,7 +87,7 @@ def _load_postgresql(file: Path) -> None:
     _tool("pg_restore", ["--list"], file, connected=False)
     # pg_restore's own --clean stumbles over tables that a newer version added.
     with database.writing():
-        for table in _our_tables():
+        for table in database.tables():
             bulk.execute(f'DROP TABLE "{table}" CASCADE')
     connections["default"].close()
     _tool("pg_restore", ["--no-owner", "--no-privileges", "--single-transaction"], file)
@@ -124,13 +124,8 @@ def is_empty() -> bool:
     """Whether the database in use holds no message, activity or account of ours: nothing would be lost."""
     database.refresh()
     with database.available():
-        tables = {"crm_message", "crm_activity", "crm_account", "crm_user"}.intersection(_our_tables())
+        tables = {"crm_message", "crm_activity", "crm_account", "crm_user"}.intersection(database.tables())
         return not any(bulk.query(f"SELECT 1 FROM {table} LIMIT 1") for table in tables)  # noqa: S608 (our own names)
-
-
-def _our_tables() -> list[str]:
-    names = connection.introspection.table_names()
-    return [name for name in names if name.startswith(("crm_", "django_"))]
 
 
 def _open(file: str) -> Any:

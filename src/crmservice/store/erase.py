@@ -136,9 +136,8 @@ class People:
         self._invitations()
         self._outgoing()
         self._suppressed()
-        for model in apps.get_app_config("store").get_models():
-            if not issubclass(model, _UNTOUCHED):
-                self._black_out(model)
+        for model in _ours():
+            self._black_out(model)
         return self.gone
 
     def _threads(self) -> None:
@@ -220,9 +219,9 @@ def _key(model: type[fields.Model]) -> str:
     return key.attname
 
 
-def _texts(model: type[fields.Model]) -> Iterator[fields.Field[Any, Any]]:
+def _texts(model: type[fields.Model], *, keys: bool = False) -> Iterator[fields.Field[Any, Any]]:
     for column in model._meta.local_concrete_fields:
-        if isinstance(column, fields.CharField | fields.TextField) and not column.primary_key:
+        if isinstance(column, fields.CharField | fields.TextField) and (keys or not column.primary_key):
             yield column
 
 
@@ -256,16 +255,16 @@ def remember(digest: str, by: str, when: datetime, counts: Mapping[str, Any]) ->
 
 
 def known_addresses() -> Iterator[str]:
-    """Every address that stands in a column of its own: whose HMAC may be on a list of erasures."""
-    columns = (
-        ("crm_contact_address", "address"), ("crm_account_address", "address"), ("crm_sent_address", "address"),
-        ("crm_thread_person", "address"), ("crm_forbidden_email", "email"), ("crm_message", "sender"),
-        ("crm_invitation", "organizer"), ("crm_invitation", "maker"), ("crm_suggestion", "target"),
-        ("crm_outgoing", "recipient"),
-    )  # fmt: skip
-    for table, column in columns:
-        for (text,) in bulk.query(f'SELECT DISTINCT "{column}" FROM "{table}"'):  # noqa: S608 (our own names)
-            yield from in_text(text)
+    """Every address in the tables, wherever it stands: whose HMAC may be on a list of erasures."""
+    for model in _ours():
+        for column in _texts(model, keys=True):
+            rows = model._default_manager.filter(**{f"{column.name}__contains": "@"})
+            for (text,) in rows.values_list(column.name).distinct().iterator():
+                yield from in_text(text)
+
+
+def _ours() -> list[type[fields.Model]]:
+    return [model for model in apps.get_app_config("store").get_models() if not issubclass(model, _UNTOUCHED)]
 
 
 def compact() -> None:

@@ -9,16 +9,13 @@ checksum since then); ``done``: all above it was carried out. No line names anyb
 from __future__ import annotations
 
 import hmac
-import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from crmservice.backup.directory import BINARY
-from crmservice.store import bulk, database, keys
+from crmservice.store import bulk, database, journal, keys
 
 KEY = "erasure"
 PSEUDONYM = "hmac:"
@@ -54,50 +51,17 @@ def file(home: Path | None = None) -> Path:
 
 def note(what: str, **facts: Any) -> None:
     """Add a line, durable when this returns. Raises OSError."""
-    append(file(), [json.dumps({"what": what, "at": bulk.now().isoformat(), **facts})])
+    journal.append(file(), [{"what": what, "at": bulk.now().isoformat(), **facts}])
 
 
-def append(place: Path, lines: Iterable[str]) -> None:
-    """Add lines to a list, durable when this returns; what a torn line left gets an end first. Raises OSError."""
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    text = "".join(f"{line}\n" for line in lines)
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o600)
-    try:
-        end = os.lseek(descriptor, 0, os.SEEK_END)
-        torn = end > 0 and os.lseek(descriptor, end - 1, os.SEEK_SET) >= 0 and os.read(descriptor, 1) != b"\n"
-        rest = memoryview(("\n" + text if torn else text).encode())
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def lines(place: Path) -> list[str]:
-    """The whole lines of a list; none where there is no such file. Raises OSError."""
-    try:
-        text = place.read_text("utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    return [line for line in text.split("\n") if _object(line) is not None]
-
-
-def merge(into: Path, *others: Path) -> None:
-    """Add the lines that other lists have and this one lacks. Raises OSError."""
-    there = dict.fromkeys(lines(into))
-    missing = dict.fromkeys(line for other in others for line in lines(other) if line not in there)
-    if missing:
-        append(into, missing)
-
-
-def read(place: Path) -> Erased:
-    """What a list says. Raises OSError."""
-    return _erased(filter(None, map(_object, lines(place))))
+def read(*places: Path) -> Erased:
+    """What lists say together. Raises OSError."""
+    return _erased(journal.read(*places))
 
 
 def unfinished(place: Path) -> Erased:
     """What a list says behind its last ``done``: a run that noted it was cut short. Raises OSError."""
-    said = list(filter(None, map(_object, lines(place))))
+    said = journal.read(place)
     last = max((n for n, one in enumerate(said) if one.get("what") == "done"), default=-1)
     return _erased(said[last + 1 :])
 
@@ -118,14 +82,6 @@ def _take(found: Erased, said: Mapping[str, Any]) -> None:
         getattr(found, what).update(said["paths"])
     elif what in ("reduced", "replaced"):
         getattr(found, what).update(said["files"])
-
-
-def _object(line: str) -> dict[str, Any] | None:
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) else None
 
 
 def pseudonym(address: str) -> str:

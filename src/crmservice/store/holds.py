@@ -1,14 +1,21 @@
-"""Legal holds: nothing of these addresses and domains is erased, whatever asks for it (SPEC 13.9)."""
+"""Legal holds: nothing of these addresses and domains is erased, whatever asks for it (SPEC 13.9).
+
+They stand in a table and in a file of the home, ``.crmservice/holds``, so that a restored database does not forget the newest
+ones. A hold that ended is named there by its HMAC alone.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from crmservice.crm.ids import new_id
 from crmservice.errors import CrmServiceError
 from crmservice.mail.listed import is_listed
-from crmservice.store import audit, bulk
+from crmservice.store import audit, bulk, database, erasures, journal
 from crmservice.store.database import reading, writing
 from crmservice.store.models import Hold
 
@@ -27,21 +34,31 @@ class Held:
     since: datetime
 
 
+def file(home: Path | None = None) -> Path:
+    """Where the holds of a home are noted; None: of the one in use."""
+    return (database.home() if home is None else home) / database.PRIVATE / "holds"
+
+
 def hold(address: str, reason: str, by: str, source: str) -> None:
-    """Put an address or a domain under a hold; one that is under it already keeps its day. Raises DatabaseUnavailable."""
-    row = [new_id(), address.lower(), reason, by, bulk.now()]
-    conflict = "(address) DO UPDATE SET reason = excluded.reason"
+    """Put an address or a domain under a hold; one that is under it already keeps its day.
+
+    Raises DatabaseUnavailable, or OSError where it can't be noted.
+    """
+    held = Held(address.strip().lower(), reason, by, bulk.now())
     with writing():
-        bulk.insert(Hold, "id", "address", "reason", "by", "since", conflict=conflict).run([row])
-        audit.append(by, source, "hold", address)
+        _write([held])
+        audit.append(by, source, "hold", held.address)
+        journal.append(file(), map(_line, [one for one in read() if one.address == held.address]))
 
 
 def release(address: str, by: str, source: str) -> bool:
-    """End a hold; False where there was none. Raises DatabaseUnavailable."""
+    """End a hold; False where there was none. Raises as ``hold``."""
+    address = address.strip().lower()
     with writing():
-        found = bulk.execute("DELETE FROM crm_hold WHERE address = %s", [address.lower()]) > 0
+        found = bulk.execute("DELETE FROM crm_hold WHERE address = %s", [address]) > 0
         if found:
             audit.append(by, source, "release", address)
+            _note_all([*journal.read(file()), {"released": erasures.digest(address), "at": bulk.now().isoformat()}])
     return found
 
 
@@ -50,6 +67,18 @@ def read() -> list[Held]:
     with reading():
         rows = Hold.objects.order_by("address").values_list("address", "reason", "by", "since")
         return [Held(*row) for row in rows]
+
+
+def take_over(*places: Path) -> None:
+    """Make the holds of these files hold in a store that was restored, and end those that ended since."""
+    said = journal.read(*places)
+    ended = _ended(said)
+    with writing():
+        noted = [_held(one) for one in said if "address" in one]
+        _write([held for held in noted if not _is_over(held, ended)])
+        over = [held.address for held in read() if _is_over(held, ended)]
+        bulk.execute_in("DELETE FROM crm_hold WHERE address IN {in}", over)
+    _note_all(said)
 
 
 def covers(holds: frozenset[str], address: str) -> bool:
@@ -67,3 +96,43 @@ def check(address: str) -> None:
                 since=held.since,
                 reason=held.reason or "–",
             )
+
+
+def _write(holds: Iterable[Held]) -> None:
+    rows = [(new_id(), held.address, held.reason, held.by, held.since) for held in holds]
+    conflict = "(address) DO UPDATE SET reason = excluded.reason"
+    bulk.insert(Hold, "id", "address", "reason", "by", "since", conflict=conflict).run(rows)
+
+
+def _line(held: Held) -> dict[str, Any]:
+    return {**asdict(held), "since": held.since.isoformat()}
+
+
+def _held(line: Mapping[str, Any]) -> Held:
+    return Held(**{**line, "since": datetime.fromisoformat(line["since"])})
+
+
+def _note_all(said: Iterable[Mapping[str, Any]]) -> None:
+    """Write the file anew: of holds that ended their HMAC alone stays."""
+    lines = list(said)
+    ended = _ended(lines)
+    kept = [one for one in lines if "released" in one or not _is_over(_held(one), ended)]
+    fresh = file().with_name("holds.new")
+    fresh.unlink(missing_ok=True)
+    journal.append(fresh, kept)
+    fresh.replace(file())
+
+
+def _ended(said: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:
+    """HMAC -> when a hold on it ended last."""
+    found: dict[str, datetime] = {}
+    for one in said:
+        if "released" in one:
+            at = datetime.fromisoformat(one["at"])
+            found[one["released"]] = max(at, found.get(one["released"], at))
+    return found
+
+
+def _is_over(held: Held, ended: Mapping[str, datetime]) -> bool:
+    until = ended.get(erasures.digest(held.address)) if ended else None
+    return until is not None and held.since <= until

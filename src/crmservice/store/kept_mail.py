@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from crmservice.store import bulk
 from crmservice.store.database import refresh
@@ -34,6 +34,13 @@ def count() -> int:
     """How many there are."""
     refresh()
     return int(bulk.query("SELECT count(*) FROM crm_message WHERE erased IS NULL")[0][0])
+
+
+def days() -> set[str]:
+    """The days (``yyyy-MM-dd``) on which messages arrived that have a backup."""
+    refresh()
+    found = (day for (day,) in bulk.query("SELECT DISTINCT day FROM crm_message WHERE path <> ''"))
+    return {day.isoformat() if isinstance(day, date) else str(day) for day in found}
 
 
 def arrived_after(time: datetime) -> list[int]:

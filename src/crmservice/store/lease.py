@@ -86,6 +86,13 @@ def take(box: str, expiry: float = EXPIRY_S) -> Lease:
     return _take_row(box, expiry) if database.is_postgresql() else _take_file(box)
 
 
+def held_boxes() -> list[str]:
+    """The boxes that somebody works on, as far as a server knows; a file's holder is seen by its lock alone."""
+    if not database.is_postgresql() or "crm_lease" not in database.tables():
+        return []
+    return [box for (box,) in bulk.query("SELECT box FROM crm_lease WHERE until > clock_timestamp() ORDER BY box")]
+
+
 def holder() -> str:
     """This process: its number, its machine, and since when (UTC)."""
     return f"{os.getpid()} {socket.gethostname()} {bulk.now():%Y-%m-%d %H:%M:%S}"

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from crmservice.backup import Found
 from crmservice.pipeline.rule import Verdict
-from crmservice.store import bulk
+from crmservice.store import bulk, kept_mail
 from crmservice.store.database import refresh
 from crmservice.words import Words, joined
 
@@ -84,7 +84,12 @@ class Kept:
 
     def is_of(self, mail: bytes) -> bool:
         """Whether these are its bytes."""
-        return hashlib.sha256(mail).hexdigest() == self.sha256
+        return checksum(mail) == self.sha256
+
+
+def checksum(mail: bytes) -> str:
+    """The SHA-256 of a mail in hex."""
+    return hashlib.sha256(mail).hexdigest()
 
 
 def by_day(box: str | None = None) -> dict[str, dict[date, Counts]]:
@@ -137,7 +142,7 @@ def differences(
     refresh()
     compare = _Comparison(backup, quick, arriving, told or (lambda _done, _total: None))
     folders = backup.days()
-    for day in sorted({*folders, *_days()}):
+    for day in sorted({*folders, *kept_mail.days()}):
         yield from compare.day(day, there=day in folders)
 
 
@@ -210,7 +215,7 @@ def with_backup() -> int:
 def kept(day: str) -> dict[str, Kept]:
     """The messages of a day (``yyyy-MM-dd``) that have a backup, by its path; none for another word."""
     refresh()
-    if not _is_day(day):
+    if not is_day(day):
         return {}
     # Box by box, because the index that finds a day begins with the box.
     boxes = [box for (box,) in bulk.query("SELECT DISTINCT box FROM crm_message")]
@@ -224,7 +229,8 @@ def _row(values: Iterable[Any]) -> Kept:
     return Kept(key, path, stored or sha256, size, bool(stored))
 
 
-def _is_day(text: str) -> bool:
+def is_day(text: str) -> bool:
+    """Whether this is a day, ``yyyy-MM-dd``."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
@@ -235,8 +241,3 @@ def _again(row: Kept) -> Kept | None:
     """The row as it is now; None where it has no backup any more."""
     found = bulk.query(f"{_ROW} WHERE id = %s AND path <> ''", [row.id])
     return _row(found[0]) if found else None
-
-
-def _days() -> set[str]:
-    days = (day for (day,) in bulk.query("SELECT DISTINCT day FROM crm_message WHERE path <> ''"))
-    return {day.isoformat() if isinstance(day, date) else str(day) for day in days}
