@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -45,9 +45,9 @@ class WatchedInbox(StoreInbox):
         self._hook("accept done")
         return ids
 
-    def confirm_gone(self, ids: Sequence[int]) -> None:  # type: ignore[override]
+    def confirm_gone(self, ids: Iterable[int]) -> None:
         self._hook("confirm_gone")
-        inbox.confirm_gone(ids)
+        super().confirm_gone(ids)
         self._hook("confirm_gone done")
 
 

@@ -14,10 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmservice.backup import BackupFailed
+from crmservice.backup.folder import BackupFolder
+from crmservice.backup.in_flight import InFlight
 from crmservice.service.capture import BATCH_BYTES, Capture
 from crmservice.sources import SourceError
 from crmservice.store import inbox
 from crmservice.store.database import DatabaseUnavailable
+from crmservice.store.lease import LeaseLost
 from crmservice.testing.builders import eml
 from tests.service.desk import Desk
 from tests.service.shelf import ShelfSource
@@ -286,3 +289,22 @@ def test_nothing_stays_of_mail_that_could_not_be_accepted(desk: Desk) -> None:
         desk.capture().receive(desk.box, "smtp", [mail(1), mail(2)])
     assert desk.rows() == []
     assert list(desk.home.glob("POP3Downloads/*/*")) == []
+
+
+def test_who_lost_the_box_meanwhile_removes_what_it_wrote_and_nothing_of_the_others(desk: Desk) -> None:
+    desk.put(mail(1), mail(2))
+    theirs = InFlight(desk.home, "crm")
+    other = BackupFolder(desk.home, theirs).keep([mail(3)], date(2026, 3, 2))
+
+    def lost(step: str) -> None:
+        if step == "accept":
+            theirs.begin([kept.path for kept in other])
+            raise LeaseLost
+
+    theirs.end()
+    desk.hook = lost
+    with pytest.raises(LeaseLost):
+        desk.take()
+    assert [str(path.relative_to(desk.home)) for path in desk.home.rglob("*.eml")] == [kept.path for kept in other]
+    assert theirs.left() == [kept.path for kept in other]
+    assert len(desk.shelf) == 2

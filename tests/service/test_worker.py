@@ -101,6 +101,8 @@ class Office:
         left = [file.name for file in self.mails.iterdir()]
         lost = self.sent - len(set(subjects))
         doubled = len(subjects) - len(set(subjects))
+        kept = {str(file.relative_to(self.folder)) for file in (self.folder / "POP3Downloads").rglob("*.*")}
+        left += kept.symmetric_difference(path for (path,) in bulk.query("SELECT path FROM crm_message"))
         wrong = [f"{lost} lost"] * (lost != 0) + [f"{doubled} doubled"] * (doubled != 0)
         return [*wrong, *left, *states] if wrong or left or len(states) != 1 else []
 

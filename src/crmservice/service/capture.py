@@ -22,6 +22,7 @@ from crmservice.mail.parsing import parse
 from crmservice.pipeline.rule import Step, Verdict
 from crmservice.sources import BATCH, Fetched, Gathering, Source
 from crmservice.store.inbox import New
+from crmservice.store.lease import LeaseLost
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Raw mail held in memory before it is made durable; a larger mail is a batch of its own."""
@@ -59,6 +60,9 @@ class Keeping(Protocol):
 
     def settle(self, without_row: Sequence[str] = ()) -> None:
         """Every file of the batch has its row but these."""
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files."""
 
 
 def _now() -> datetime:
@@ -135,8 +139,14 @@ class Capture:
         durable.clear()
 
     def _accept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool = False) -> dict[str, int]:
+        rows: list[New] = []
         try:
-            ids = self.inbox.accept(self._kept(box, source, new, gone=gone))
+            rows = self._kept(box, source, new, gone=gone)
+            ids = self.inbox.accept(rows)
+        except LeaseLost:
+            with contextlib.suppress(CrmServiceError):  # the note of what is on its way is another's by now
+                self.backup.remove([row.path for row in rows if row.path])
+            raise
         except CrmServiceError:
             with contextlib.suppress(CrmServiceError):  # the trouble itself is told; the next run tidies up
                 self.tidy()
