@@ -118,6 +118,11 @@ def running(home: Home, *arguments: str) -> Iterator[Service]:
             service.process.communicate()
 
 
+def log(home: Home) -> list[str]:
+    """The lines of the log, less level and time."""
+    return [line.split(maxsplit=3)[3] for line in (home.folder / "CRMService.log").read_text().splitlines()]
+
+
 def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
@@ -152,6 +157,7 @@ def test_only_the_box_that_changed_is_replaced(home: Home) -> None:
         assert service.notes() == ["one@firma.cz nothing", "ended", "new@firma.cz nothing"]
         assert service.end() == (0, "made\n")
         assert service.notes("two") == ["two@firma.cz nothing", "ended"]
+        assert log(home) == ["box one: its files changed, and it begins anew"]
 
 
 def test_a_bad_file_changes_nothing_and_is_said_once(home: Home) -> None:
@@ -174,6 +180,9 @@ def test_boxes_come_and_go(home: Home) -> None:
         home.box({"pop3Email": "one@firma.cz"}, "one.xml")
         service.until(lambda: len(service.notes()) == 3)
         service.end()
+        assert log(home) == [
+            "box two: it is new, and begins", "box one: its file is gone, and it ends", "box one: it is new, and begins",
+        ]  # fmt: skip
 
 
 def test_sighup_reads_even_what_looks_the_same(home: Home) -> None:

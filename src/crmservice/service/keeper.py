@@ -26,7 +26,7 @@ from crmservice.words import joined
 
 DONE = 0
 LOOK_S = 1.0
-FILES_S = 2.0
+"""So often it is asked which jobs are due; the boxes' files are looked at half as often."""
 RETRY_S = 60.0
 LEAVE_S = 6.0
 """So long the jobs may take to end when the service does."""
@@ -45,6 +45,7 @@ class Keeper:
         jobs: Sequence[Scheduled] = JOBS,
         beside: Sequence[Beside] = BESIDE,
         now: Callable[[], datetime] = wiring.now,
+        look: float = LOOK_S,
     ) -> None:
         settings = configuration.found.settings
         self._configuration, self._life, self._wake, self._say, self._now = configuration, life, wake, say, now
@@ -52,7 +53,8 @@ class Keeper:
         self._context = Context(settings, self._log, now, self._boxes, life.stop, lambda: configuration.found.broken)
         self._jobs = [Running(job, self._context, self._tell) for job in jobs]
         self._beside = [Standing(one, self._tell) for one in beside]
-        self._files = Turn(FILES_S)
+        self._look = look
+        self._files = Turn(2 * look)
         self._said = False
         self._starting = Turn(RETRY_S)
 
@@ -72,7 +74,7 @@ class Keeper:
                 mine = lease.held()
                 for job in self._jobs:
                     job.look(mine=mine)
-                self._wake.wait(LOOK_S)
+                self._wake.wait(self._look)
             until = time.monotonic() + LEAVE_S
             for job in self._jobs:
                 job.join(until - time.monotonic())

@@ -109,13 +109,17 @@ class Manager:
     def _assign(self) -> None:
         """Bring the posts in step with what is wanted now."""
         wanted = {duty.name: duty for kind in self._kinds for duty in kind(self._plan)}
+        begun = bool(self._posts)
         for name, duty in wanted.items():
-            if name in self._posts:
-                self._posts[name].take(duty)
-            else:
+            if name not in self._posts:
                 self._posts[name] = Post(duty, self._start)
+                if begun:
+                    self._log.notice(f"{name}: it is new, and begins")
+            elif self._posts[name].take(duty):
+                self._log.notice(f"{name}: its files changed, and it begins anew")
         for name, post in self._posts.items():
-            if name not in wanted:
+            if name not in wanted and not post.leaving:
+                self._log.notice(f"{name}: its file is gone, and it ends")
                 post.leaving = True
                 post.end()
 

@@ -53,13 +53,14 @@ class Post:
             self._told, self._born = None, self._clock()
             self._child = self._start(self.duty.work, self._before, self.duty.wake)
 
-    def take(self, duty: Duty) -> None:
-        """This is the duty now; who did it as it was is told to end."""
-        self.leaving = False
-        if duty.made_of != self.duty.made_of:
+    def take(self, duty: Duty) -> bool:
+        """This is the duty now; who did it as it was is told to end. Whether it is another than before."""
+        changed = duty.made_of != self.duty.made_of
+        if changed:
             self._not_before = 0.0
             self.end()
-        self.duty = duty
+        self.leaving, self.duty = False, duty
+        return changed
 
     def end(self) -> None:
         """Tell the child to end."""
