@@ -164,8 +164,21 @@ class Dovecot:
         self.process.wait(10)
 
 
-def start(base: Path, *, mechanisms: str = MECHANISMS, introspection_url: str = "") -> Dovecot:
-    """Start a server that takes tokens of its signer, or those that are known under the URL."""
+QUOTA = """
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = count:Uživatel
+  quota_rule = *:storage=1M
+  quota_vsizes = yes
+}
+"""
+
+
+def start(base: Path, *, mechanisms: str = MECHANISMS, introspection_url: str = "", more: str = "") -> Dovecot:
+    """Start a server that takes tokens of its signer, or those that are known under the URL. ``more``: of its settings."""
     base.chmod(0o755)
     certificates = make_certificates(base / "certificates")
     ports = {name: free_port() for name in ("pop3", "pop3s", "imap", "imaps")}
@@ -182,7 +195,7 @@ def start(base: Path, *, mechanisms: str = MECHANISMS, introspection_url: str = 
     (base / "oauth2.conf.ext").write_text(asked or OAUTH2_LOCAL.format(keys=signer.keys, issuer=ISSUER))
     (base / "nobody").touch()
     config = base / "dovecot.conf"
-    config.write_text(CONFIG.format(base=base, uid=MAIL_ID, cert=cert, key=key, mechanisms=mechanisms, **ports))
+    config.write_text(CONFIG.format(base=base, uid=MAIL_ID, cert=cert, key=key, mechanisms=mechanisms, **ports) + more)
     process = subprocess.Popen(
         ["dovecot", "-F", "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

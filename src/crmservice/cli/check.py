@@ -29,6 +29,8 @@ from crmservice.config import (
 )
 from crmservice.config.parse import host_port, is_loopback, nearest, open_to_others
 from crmservice.mail.keywords import Keywords
+from crmservice.service import wiring
+from crmservice.service.expiry import Ending, all_endings
 from crmservice.sources.smtp_in import CantListen
 from crmservice.sources.smtp_in.certificate import try_certificate
 
@@ -84,6 +86,8 @@ def findings_of(home: Path, *, offline: bool) -> list[Finding]:
         found += risks(box)
         if not offline:
             found += [_of_try(box, tried) for tried in try_sources(box, home)]
+    if not offline:
+        found += [_of_ending(ending) for ending in all_endings(boxes.boxes, home)]
     return found
 
 
@@ -215,6 +219,15 @@ def _of_try(box: Box, tried: Tried) -> Finding:
         answers = _("can be listened at") if tried.source == LISTENING else _("answers, and lets us in")
         return Finding("fine", where, answers)
     return Finding("fault" if tried.permanent else "unreachable", where, told(tried.problem))
+
+
+def _of_ending(ending: Ending) -> Finding:
+    """A certificate, a secret or a mailbox's room, and when it ends."""
+    now = wiring.now()
+    soon = ending.step(now) is not None
+    return Finding(
+        "risk" if soon else "fine", ending.box, told(ending.words(now)), _("renew it in time") if soon else ""
+    )
 
 
 def _line(finding: Finding) -> str:

@@ -15,6 +15,7 @@ from crmservice.tls import Timeouts
 from crmservice.words import Words
 
 LISTENING = "smtpListen"
+TELLING = "smtpServer"
 
 WAITS = Timeouts(connect=10, read=15, session=30)
 """Shorter than in service: a person waits."""
@@ -29,7 +30,7 @@ class Tried(NamedTuple):
 
 
 def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tried]:
-    """Sign in to each source of the box, and try the port it listens at; nothing is read or deleted."""
+    """Sign in to each source of the box and to its smtpServer, and try the port it listens at; nothing is read or sent."""
     try:
         sources = wiring.sources(box, home, timeouts)
     except CrmServiceError as error:
@@ -46,6 +47,23 @@ def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tr
             source.close()
     if box.smtp_listen:
         yield _try_listening(box)
+    if box.smtp is not None:
+        yield _try_telling(box, home, timeouts)
+
+
+def _try_telling(box: Box, home: Path, timeouts: Timeouts) -> Tried:
+    """Sign in to the server that notices go out by; nothing is sent."""
+    from crmservice.microsoft.tokens import mail_token
+    from crmservice.notices.channel import channel
+    from crmservice.notices.smtp import Session
+
+    way = channel(box)
+    assert way is not None
+    try:
+        with Session(way, timeouts, mail_token(box, home)):
+            return Tried(TELLING)
+    except CrmServiceError as error:
+        return Tried(TELLING, error.words, error.permanent)
 
 
 def _try_listening(box: Box) -> Tried:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,7 +20,8 @@ MAX_FILE_BYTES = 64 * 1024
 _ANY_TENANT = {"organizations", "common", "consumers"}
 _NEEDED = ("client_id", "tenant_id", "token_uri", "client_secret")
 _OPTIONAL = ("auth_uri", "graph_uri", "graph_scope")
-KEYS = (*_NEEDED, *_OPTIONAL)
+_EXPIRES = "client_secret_expires"
+KEYS = (*_NEEDED, *_OPTIONAL, _EXPIRES)
 """Every key of the object ``web``."""
 
 
@@ -48,7 +50,11 @@ def microsoft_oauth(
     if "graph_uri" in values:
         values["graph_uri"] = values["graph_uri"].rstrip("/")
     token_uri = _with_tenant(web["token_uri"].strip(), values["tenant_id"])
-    return MicrosoftOAuth(file=path, token_uri=token_uri, client_secret=secret, **values), ()
+    expires = date.fromisoformat(web[_EXPIRES].strip()) if web.get(_EXPIRES) else None
+    found = MicrosoftOAuth(
+        file=path, token_uri=token_uri, client_secret=secret, client_secret_expires=expires, **values
+    )
+    return found, ()
 
 
 def _read(path: Path) -> tuple[dict[str, Any] | None, Fault]:
@@ -81,7 +87,17 @@ def _faults(path: Path, web: dict[str, Any]) -> list[Fault]:
         if key not in odd and web.get(key) and not is_safe_url(web[key].strip()):
             message, advice = Words("is no https URL"), Words("plain http is for loopback alone")
             faults.append(Fault(path, 0, f"web.{key}", message, advice))
+    if _EXPIRES not in odd and web.get(_EXPIRES) and not _is_date(web[_EXPIRES].strip()):
+        faults.append(Fault(path, 0, f"web.{_EXPIRES}", Words("is no date"), Words("write it as 2027-05-31")))
     return faults
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_safe_url(url: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass, field
-from datetime import datetime, time, tzinfo
+from datetime import date, datetime, time, tzinfo
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -223,7 +223,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class MicrosoftOAuth:
-    """MicrosoftOAuth.json (manual chapter 5), the tenant already in ``token_uri``."""
+    """MicrosoftOAuth.json (manual chapter 5), the tenant already in ``token_uri``.
+
+    ``client_secret_expires``: the last day of the secret, as far as the file says it.
+    """
 
     file: Path
     client_id: str
@@ -233,6 +236,7 @@ class MicrosoftOAuth:
     auth_uri: str = ""
     graph_uri: str = "https://graph.microsoft.com/v1.0"
     graph_scope: str = "https://graph.microsoft.com/.default"
+    client_secret_expires: date | None = None
 
 
 def paused(box: Box, now: datetime) -> bool:

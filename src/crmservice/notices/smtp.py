@@ -36,7 +36,7 @@ Result = TypeVar("Result")
 
 
 class ServerFault(TryLater):
-    """A mail server can't be used now; what waits for it is tried again."""
+    """A mail server can't be used now; what waits for it is tried again. ``permanent``: it does not let us in."""
 
 
 class MailRefused(CrmServiceError):
@@ -187,7 +187,10 @@ class Session:
             why = Words("it says “{said}”", said=self._said(fault))
         else:
             why = explain(_cause(fault))
-        return ServerFault("SMTP, {doing} at {server}: {why}", doing=doing, server=self._server, why=why)
+        refused = isinstance(fault, smtplib.SMTPAuthenticationError)
+        return ServerFault(
+            "SMTP, {doing} at {server}: {why}", doing=doing, server=self._server, why=why, permanent=refused
+        )
 
     def _advice(self) -> Words:
         if self.channel.login is not None and self.channel.login.oauth:

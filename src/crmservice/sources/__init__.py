@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from crmservice.errors import CrmServiceError
 from crmservice.microsoft.tokens import Token
@@ -141,6 +141,28 @@ def gathered(durable: int, box: int) -> bool:
     again when the last answer is lost (TRUST C11).
     """
     return durable + BATCH > max(BATCH, box // 20)
+
+
+class Room(NamedTuple):
+    """What a mailbox may hold: ``name`` of the limit (``user STORAGE``), in the server's units."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def percent(self) -> int:
+        """How full it is."""
+        return 100 * self.used // self.limit
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source whose server may say how full the mailbox is."""
+
+    def room(self) -> Sequence[Room]:
+        """Each limit of the mailbox; none where the server tells none. Raises SourceError."""
+        ...
 
 
 def header_of(data: bytes) -> bytes:
