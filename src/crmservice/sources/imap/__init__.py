@@ -36,6 +36,7 @@ from crmservice.sources import (
     token_logins,
 )
 from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, breach_under, woken
+from crmservice.sources.imap.quota import rooms
 from crmservice.tls import Timeouts, explain
 from crmservice.words import Words, joined
 
@@ -159,14 +160,9 @@ class ImapSource:
             self.close()
 
     def room(self) -> Sequence[Room]:
-        """The quotas of the mailbox (RFC 9208, RFC 2087); see Measured."""
+        """The quotas of the mailbox; see Measured."""
         try:
-            client = self._session()
-            if not client.has_capability("QUOTA"):
-                return ()
-            client.bounded.allowance = SLACK_BYTES
-            _roots, quotas = client.get_quota_root("INBOX")
-            return [Room(name, used, limit) for quota in quotas for name, used, limit in _room(quota)]
+            return rooms(self._session())
         except _TROUBLE as error:
             raise self._trouble(Words("asking for the quota"), error) from None
 
@@ -414,16 +410,6 @@ class ImapSource:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
         text = str(error).replace("b'", "").removesuffix("'")
         return quotable(text, self._secrets)
-
-
-def _room(quota: Any) -> Iterator[tuple[str, int, int]]:
-    """What a quota says, if it says something: its name, what is used, and the limit."""
-    if isinstance(quota.usage, int) and isinstance(quota.limit, int) and quota.usage >= 0 and quota.limit > 0:
-        names = [
-            one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one)
-            for one in (quota.quota_root, quota.resource)
-        ]
-        yield quotable(" ".join(filter(None, names)), ()), quota.usage, quota.limit
 
 
 def _sets(uids: Sequence[int]) -> list[str]:
