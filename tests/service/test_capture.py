@@ -209,6 +209,14 @@ def test_a_stop_ends_it_between_batches(desk: Desk) -> None:
     assert inbox.unconfirmed("crm", "shelf") == {}
 
 
+def test_a_pause_that_begins_meanwhile_ends_it_between_batches(desk: Desk) -> None:
+    desk.put(*(mail(n) for n in range(120)))
+    asked = iter([False, True])
+    source = ShelfSource(desk.shelf)
+    assert list(desk.capture().run(desk.box, source, resting=lambda: next(asked))) == [50]
+    assert (len(desk.shelf), inbox.unconfirmed("crm", "shelf")) == (70, {})
+
+
 def test_a_mail_lies_under_the_local_day_of_its_download(desk: Desk) -> None:
     desk.box = replace(desk.box, zone=ZoneInfo("Europe/Prague"))
     desk.now = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
 
-from crmservice.config import Box, Settings
+from crmservice.config import Box, Settings, paused
 from crmservice.pipeline.gateway import Outcome
 from crmservice.service import wiring
 from crmservice.service.capture import Capture
@@ -45,7 +45,9 @@ class BoxWork:
     def take(self, source: Source) -> None:
         """Take everything that a source has, filing each batch as it comes. Raises CrmServiceError."""
         try:
-            batches = self.capture.run(self.box, source)
+            batches = self.capture.run(
+                self.box, source, resting=lambda: source.remote and paused(self.box, wiring.now())
+            )
             while self._durations.timed("capture", lambda: next(batches, None)) is not None:
                 self.file()
         finally:

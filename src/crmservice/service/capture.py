@@ -82,16 +82,18 @@ class Capture:
     stopping: Callable[[], bool] = field(default=lambda: False)
     waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
 
-    def run(self, box: Box, source: Source, *, limit: int | None = None) -> Iterator[int]:
+    def run(
+        self, box: Box, source: Source, *, limit: int | None = None, resting: Callable[[], bool] = lambda: False
+    ) -> Iterator[int]:
         """Take everything the source has, yielding how many new messages each batch brought.
 
-        The caller may file what came before it asks for more. Raises SourceError, BackupFailed or
+        It ends between two batches where ``resting`` says that the source is to be left alone. The caller may file what came before it asks for more. Raises SourceError, BackupFailed or
         DatabaseUnavailable: what was captured by then is durable, the rest is still at the source.
         """
         self.tidy()
         oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
         durable: dict[str, int] = {}  # source id -> row: ours, and still to be deleted at the source
-        while not self.stopping():
+        while not (self.stopping() or resting()):
             fetching = source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)
             with self.waiting():
                 batch, fault = _up_to(fetching)

@@ -89,10 +89,11 @@ class Rounds:
             self._try(place.reading, partial(self._work.take, place.source))
             if place.reading.fault is not None or not isinstance(place.source, Waiting):
                 self._close([place])
-        filing = self._filing.due()
-        if filing or self._filing.fault is None:
+        news = bool(due) or resting != was_resting or self._filing.due()
+        if self._filing.fault is None or self._filing.due():
             self._try(self._filing, self._work.file)
-        if due or filing or resting != was_resting or self._filing.fault is not None:
+            news = news or self._filing.fault is not None
+        if news:
             turns = [*(place.reading for place in self._active()), self._filing]
             faults = [turn.fault for turn in turns if turn.fault is not None]
             self._health.cycle(faults, paused=resting and len(self._active()) < len(self._places))
