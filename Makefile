@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 JOBS ?= auto
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help venv lock demo check quick full servers bench clean format \
+.PHONY: help venv lock demo check quick full faults servers bench clean format \
         check-format check-lint check-types check-imports check-tests check-migrations check-translations check-docs \
         docs translations wheel
 
@@ -69,6 +69,10 @@ quick: $(STAMP) ## lint, types and the tests that need no server, in about a min
 
 full: check wheel ## check, the long runs (marker slow), and the built wheel in an empty environment
 	$(PYTEST) -m slow
+
+faults: $(STAMP) ## every fault of docs/reliability.md in full numbers (root; about an hour on two cores)
+	@tools/servers.sh || true
+	$(PYTEST) -n $(JOBS) tests/faults
 
 servers: ## install the servers that the tests speak to (Debian, as root)
 	@tools/servers.sh

@@ -7,6 +7,7 @@ needed=(
     "/usr/lib/dovecot/imap dovecot-imapd" "/usr/lib/dovecot/pop3 dovecot-pop3d" "/usr/lib/dovecot/lmtp dovecot-lmtpd"
     "pg_ctlcluster postgresql" "postfix postfix" "swaks swaks" "strace strace"
     "/usr/share/doc/libnet-ssleay-perl libnet-ssleay-perl" # TLS of swaks
+    "mkfs.ext4 e2fsprogs" "mkfs.xfs xfsprogs" # file systems that lose power
 )
 missing=()
 for pair in "${needed[@]}"; do

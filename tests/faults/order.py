@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 
 from tests.faults.strace import Call
 
+_SYNCS = ("fsync", "fdatasync")
 _MAIL = re.compile(r"Message-ID: <([^>]+)>")
 _KEPT = re.compile(r"[0-9a-f-]{36}\.eml")
 _IMAP_MAIL = re.compile(r"FETCH \(UID (\d+) BODY|Message-ID: <([^>]+)>")
@@ -44,12 +45,15 @@ class Order:
     wrong: list[str] = field(default_factory=list)
     _files: dict[str, _File] = field(default_factory=dict)  # name of the file, without .tmp
     _written: set[str] = field(default_factory=set)  # files whose rows are written, not yet committed
+    _refused: set[str] = field(default_factory=set)  # files of which a sync failed
     _sessions: dict[str, _Session] = field(default_factory=dict)
 
     def read(self, calls: Iterable[Call]) -> Order:
         for call in calls:
-            if call.result >= 0 and call.files:
+            if call.files and call.result >= 0:
                 self._take(call)
+            elif call.files and call.name in _SYNCS:
+                self._refuse(call.files[0])
         return self
 
     def _take(self, call: Call) -> None:
@@ -60,7 +64,7 @@ class Order:
             self._receive(self._sessions.setdefault(where, _Session()), call.texts)
         elif call.name in ("write", "pwrite64"):
             self._write(where, call.texts)
-        elif call.name in ("fsync", "fdatasync"):
+        elif call.name in _SYNCS:
             self._sync(where)
         elif call.name.startswith("rename"):
             self._rename(call.files[-1], call.texts)
@@ -84,8 +88,21 @@ class Order:
             self._written.clear()
         else:
             for kept, file in self._files.items():
-                if file.folder == where:
+                if file.folder == where and kept not in self._refused:
                     self._step(kept, "folder synced", after=("renamed",))
+
+    def _refuse(self, where: str) -> None:
+        """A sync failed: the kernel may have dropped what was written, so that another one would tell a lie (fsyncgate)."""
+        name = PurePosixPath(where).name
+        if ".db" in name:
+            self._written.clear()
+        elif name.endswith(".eml.tmp"):
+            self._refused.add(name.removesuffix(".tmp"))
+        else:
+            in_it = {
+                kept for kept, file in self._files.items() if file.folder == where and "folder synced" not in file.done
+            }
+            self._refused |= in_it
 
     def _rename(self, folder: str, texts: tuple[str, ...]) -> None:
         old, new = texts
@@ -97,6 +114,8 @@ class Order:
         file = self._files.get(kept)
         if file is None:
             return
+        if kept in self._refused:
+            self.wrong.append(f"{file.mail}: {step} after a sync of it failed")
         if missing := [one for one in after if one not in file.done]:
             self.wrong.append(f"{file.mail}: {step} before it was {missing[0]}")
         if step not in file.done:

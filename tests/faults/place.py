@@ -10,11 +10,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from crmservice import bootstrap
+from tests.faults import oracle
+from tests.faults.warm import Warm
 from tests.support.dovecot import Dovecot
 from tests.support.home import Home
 
@@ -46,13 +47,24 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", **more}
 
 
+class Server(Protocol):
+    """A mailbox that the service fetches from."""
+
+    def deliver(self, raw: bytes, /) -> None:
+        """Put a mail into it."""
+
+    def left(self) -> list[bytes]:
+        """What is in it."""
+
+
 @dataclass
 class Place:
-    """A home folder. ``sent`` holds every mail that was ever put where the service fetches it."""
+    """A home folder. ``sent`` holds every mail that was ever put where the service fetches it, ``warm`` can ask the ledger."""
 
     home: Path
-    server: Dovecot | None = None
+    server: Server | None = None
     sent: list[bytes] = field(default_factory=list)
+    warm: Warm | None = None
 
     def command(self, *arguments: str) -> list[str]:
         return [*COMMAND, "--home", str(self.home), *arguments]
@@ -88,7 +100,7 @@ class Place:
     def deliver(self, mails: Iterable[bytes]) -> None:
         assert self.server is not None
         for raw in mails:
-            self.server.deliver(raw, name=f"{1_700_000_000 + len(self.sent)}.M{len(self.sent)}.test")
+            self.server.deliver(raw)
             self.sent.append(raw)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -119,42 +131,12 @@ class Place:
         return [path for path in (self.home / "POP3Downloads").rglob("*") if path.is_file()]
 
     def faults(self) -> list[str]:
-        """Everything that is not as it must be when all mail was fetched (TRUST.md, oracle O1 to O6)."""
-        wrong = [*self._lost(), *self._database(), *self._files()]
-        if self.server is not None and (left := self.server.left()):
-            wrong.append(f"{len(left)} mails are still in the mailbox")
-        return wrong
-
-    def _lost(self) -> Iterable[str]:
-        rows = Counter(checksum for checksum, _verdict, _attempts in self.messages())
-        activities = self.activities()
-        for raw in self.sent:
-            name = raw.partition(b"Subject: ")[2].partition(b"\r\n")[0].decode()
-            if rows[sha256(raw).hexdigest()] != 1:
-                yield f"{name}: {rows[sha256(raw).hexdigest()]} rows in the inbox"
-            if activities[name] != 1:
-                yield f"{name}: {activities[name]} activities"
-        if sum(rows.values()) != len(self.sent):
-            yield f"{sum(rows.values())} rows in the inbox, {len(self.sent)} mails were sent"
-        verdicts = Counter(verdict for _checksum, verdict, _attempts in self.messages())
-        if verdicts.keys() - {"processed"}:
-            yield f"verdicts: {dict(verdicts)}"
-
-    def _database(self) -> Iterable[str]:
-        if (found := self.query("PRAGMA integrity_check")) != [("ok",)]:
-            yield f"integrity_check: {found}"
-        if found := self.query("PRAGMA foreign_key_check"):
-            yield f"foreign_key_check: {found}"
-
-    def _files(self) -> Iterable[str]:
-        kept = Counter(sha256(path.read_bytes()).hexdigest() for path in self.backup())
-        for raw in self.sent:
-            if kept[sha256(raw).hexdigest()] < 1:
-                yield f"no backup of {raw[:80]!r}"
-        yield from (f"left behind: {path.name}" for path in self.backup() if path.suffix != ".eml")
-        yield from self.ledger()["differences"]
+        """Everything that is not as it must be when all mail was fetched."""
+        return oracle.faults(self)
 
     def ledger(self) -> dict[str, Any]:
+        if self.warm is not None:
+            return self.warm.ledger(self.home)
         done = subprocess.run(
             self.command("ledger", "--json"), env=environment(), capture_output=True, text=True, check=False
         )
@@ -172,9 +154,9 @@ def make_template(folder: Path) -> Path:
     return folder
 
 
-def make_place(template: Path, home: Path, keys: dict[str, str | list[str]], server: Dovecot | None = None) -> Place:
+def make_place(template: Path, home: Path, keys: dict[str, str | list[str]], server: Server | None = None) -> Place:
     """A copy of the template with a box of these keys."""
-    shutil.copytree(template, home)
+    shutil.copytree(template, home, dirs_exist_ok=True)
     Home(home).box({"pop3Email": BOX, **keys})
     return Place(home, server)
 

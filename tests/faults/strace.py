@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 CALLS = "fsync,fdatasync,rename,renameat,renameat2,write,pwrite64,sendto,recvfrom"
 
@@ -46,3 +52,28 @@ def calls(lines: Iterable[str]) -> Iterator[Call]:
 def _call(name: str, arguments: str, result: int) -> Call:
     outside = _TEXT.sub('""', arguments)
     return Call(name, tuple(_FILE.findall(outside)), tuple(_TEXT.findall(arguments)), result)
+
+
+@contextmanager
+def beside(process: int, *wishes: str) -> Iterator[None]:
+    """strace beside a process that has stopped itself (SIGSTOP), from its first step on until it ends."""
+    end = time.monotonic() + 60
+    while _state(process) != "T":
+        assert time.monotonic() < end, "it did not stop itself"
+        time.sleep(0.001)
+    command = ["strace", "-f", "-p", str(process), *wishes]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tracer:
+        assert tracer.stderr is not None
+        said = tracer.stderr.readline()
+        assert " attached" in said, said
+        os.kill(process, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            if _state(process) != "Z":
+                tracer.terminate()  # the traced one lives on without it
+            tracer.communicate()
+
+
+def _state(process: int) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]

@@ -1,36 +1,39 @@
 """Death, or a failing disk, at every single system call that makes a mail durable (TRUST.md C2, C5, C6).
 
-strace strikes at the n-th call of the worker itself; then comes one undisturbed cycle.
+strace strikes at the n-th call of a worker; the next one, or the same one later, is left alone.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
-import signal
-import subprocess
-import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.faults.place import Place, environment, mail, make_place
+from tests.faults.fixtures import Figures
+from tests.faults.order import Order
+from tests.faults.scene import PATIENCE_S, Scene, new_seed, scene
+from tests.faults.strace import CALLS, beside, calls
+from tests.faults.warm import Warm, wait_until
 
-MAILS = 3
-CALLS = "fsync,fdatasync,renameat,rename,unlink,unlinkat,truncate,ftruncate,write,pwrite64"
-FAILURES = [("fsync,fdatasync", "EIO"), (CALLS, "ENOSPC")]
+PROTOCOLS = ("pop3", "imap", "emlDir")
+MAILS = 5
+DURABLE = "fsync,fdatasync,renameat,rename,unlink,unlinkat,truncate,ftruncate,write,pwrite64"
+AT_DEATH = f"{DURABLE},sendto"
+FAILURES = [("fsync,fdatasync", "EIO"), (DURABLE, "ENOSPC")]
+NUMBERS = {"EIO": "C6", "ENOSPC": "C5"}
+
 SAMPLE = 8
-"""So many calls in ``make check``; each of them in the long run."""
+"""So many calls of each protocol in ``make check``; each of them in the long run."""
+PAIRS = 500
+"""Deaths during the recovery from a death, in the long run."""
 
-WORKER = """
-import sys
-from pathlib import Path
-from crmservice.cli.speaking import spoken
-from crmservice.service import cycle
-home = Path(sys.argv[1])
-sys.exit(spoken(lambda: cycle.run(home, once=True, died=False, say=lambda _text, _fault: None)))
-"""
+Strike = tuple[str, int]
+"""A system call, and which of its calls: strace counts each kind on its own."""
 
 pytestmark = [
     pytest.mark.server,
@@ -38,98 +41,119 @@ pytestmark = [
 ]
 
 
-def _worker(place: Place, *strace: str) -> subprocess.CompletedProcess[str]:
-    """A cycle in one process, as the supervised worker does it; with strace beside it where it is told what to do."""
-    home = str(place.home)
-    beside = ["strace", "-o", f"{home}.trace", *strace] if strace else []
-    command = [*beside, sys.executable, "-c", WORKER, home]
-    env = environment(PYTHONDONTWRITEBYTECODE="1")
-    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+@pytest.fixture(params=PROTOCOLS)
+def striking(request: pytest.FixtureRequest, warm: Warm, template: Path, tmp_path: Path) -> Striking:
+    return Striking(warm, template, tmp_path, request.param)
 
 
-def _place(template: Path, folder: Path) -> Place:
-    (folder / "in").mkdir(parents=True)
-    place = make_place(template, folder / "home", {"emlDir": str(folder / "in")})
-    for number in range(MAILS):
-        place.sent.append(mail(number))
-        (folder / "in" / f"{number}.eml").write_bytes(place.sent[-1])
-    return place
+class Striking:
+    """Makes scenes of five mails, one after another, and strikes in each."""
+
+    def __init__(self, warm: Warm, template: Path, folder: Path, protocol: str) -> None:
+        self._warm, self._template, self._folder, self.protocol = warm, template, folder, protocol
+        self._made = 0
+        self.seed = new_seed()
+        self.chance = random.Random(self.seed)
+        self.trace = folder / "trace"
+
+    def strikes(self, names: str) -> list[Strike]:
+        """Every such call that an undisturbed worker makes."""
+        with self._scene() as scene:
+            self._run(scene, "-e", f"trace={names}")
+            assert scene.place.faults() == []
+        made = Counter(line.split()[1].partition("(")[0] for line in self.trace.read_text().splitlines() if "(" in line)
+        return [(name, number) for name in names.split(",") for number in range(1, made[name] + 1)]
+
+    def deaths(self, *strikes: Strike) -> int:
+        """Workers that die one after another, then one that is left alone; how many died.
+
+        It may not come to a call: SQLite writes a page more in one run than in another.
+        """
+        with self._scene() as scene:
+            for name, number in strikes:
+                self._run(scene, "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={number}")
+            assert scene.settle() == [], f"after death at {strikes}, seed {self.seed}"
+            return scene.kills
+
+    def failure(self, strike: Strike, error: str) -> list[str]:
+        """A call fails once. The worker goes on by itself; what is wrong in the end, or with the order of its calls."""
+        name, number = strike
+        with self._scene() as scene:
+            self._run(
+                scene,
+                "-y",
+                "-s",
+                "100000",
+                "-e",
+                f"trace={CALLS},{name}",
+                "-e",
+                f"inject={name}:error={error}:when={number}",
+            )
+            with self.trace.open(errors="replace") as lines:
+                wrong = Order().read(calls(lines)).wrong
+            unforeseen = [line for line in scene.place.log() if "unexpected fault" in line]
+            return [*wrong, *scene.place.faults(), *unforeseen]
+
+    def _run(self, scene: Scene, *strace: str) -> None:
+        """A worker, to its death or till all is done."""
+        worker = scene.start(held=True)
+        with beside(worker.pid, *strace, "-o", str(self.trace)):
+            assert wait_until(lambda: worker.ended(0) or scene.quiet(), PATIENCE_S), self._warm.said()[-2000:]
+            scene.kills += worker.ended(0)
+            worker.tell()
+        scene.gone(worker.reap())
+
+    @contextmanager
+    def _scene(self) -> Iterator[Scene]:
+        self._made += 1
+        home = self._folder / f"home{self._made}"
+        with scene(self._warm, self._template, home, self.protocol, self.seed, twice=0, broken=0, large=0) as made:
+            made.fill(MAILS)
+            yield made
+            shutil.rmtree(home)
+
+    def some(self, strikes: Sequence[Strike], count: int = SAMPLE) -> list[Strike]:
+        """A sample of them."""
+        return self.chance.sample(strikes, count)
 
 
-Strike = tuple[str, int]
-"""A system call and which of its calls: strace counts each kind on its own."""
-
-
-def _strikes(template: Path, folder: Path, names: str) -> list[Strike]:
-    """Every such call that an undisturbed cycle makes."""
-    place = _place(template, folder)
-    done = _worker(place, "-e", f"trace={names}")
-    assert done.returncode == 0, done.stderr
-    made = Counter(line.partition("(")[0].split()[-1] for line in Path(f"{place.home}.trace").read_text().splitlines())
-    return [(name, number) for name in names.split(",") for number in range(1, made[name] + 1)]
-
-
-def _killed_at(template: Path, folder: Path, strike: Strike) -> bool:
-    """Whether it came to that call: SQLite writes a page more in one run than in another."""
-    place = _place(template, folder)
-    killed = _worker(place, *_inject(strike, "signal=SIGKILL"))
-    assert killed.returncode in (0, -signal.SIGKILL)
-    done = _worker(place)
-    assert done.returncode == 0, f"after death at {strike}: {done.stdout}{done.stderr}"
-    assert place.faults() == [], f"after death at {strike}"
-    return killed.returncode != 0
-
-
-def _failed_at(template: Path, folder: Path, strike: Strike, error: str) -> None:
-    """A call fails once. Whatever came of it, no mail may be gone from where it was without being kept."""
-    place = _place(template, folder)
-    # Only the calls that are looked at stop the worker: quicker, but no signal can be given so.
-    done = _worker(place, "-f", "--seccomp-bpf", *_inject(strike, f"error={error}"))
-    assert "Traceback" not in done.stderr, f"{error} at {strike}: {done.stderr}"
-    assert done.returncode in (0, 75), f"{error} at {strike}: {done.returncode} {done.stdout}"
-    kept = {path.read_bytes() for path in place.backup()}
-    still = {path.read_bytes() for path in (folder / "in").iterdir()}
-    assert set(place.sent) <= kept | still, f"{error} at {strike}"
-    assert _worker(place).returncode == 0
-    assert place.faults() == [], f"after {error} at {strike}"
-
-
-def _inject(strike: Strike, what: str) -> list[str]:
-    name, number = strike
-    return ["-e", f"trace={name}", "-e", f"inject={name}:{what}:when={number}"]
-
-
-def test_death_at_a_call_loses_nothing(template: Path, tmp_path: Path) -> None:
-    strikes = _some(_strikes(template, tmp_path / "whole", CALLS))
-    assert _deaths(strikes, template, tmp_path) > 0
+def test_death_at_a_call_loses_nothing(striking: Striking, figures: Figures) -> None:
+    strikes = striking.strikes(AT_DEATH)
+    deaths = sum(striking.deaths(strike) for strike in striking.some(strikes))
+    deaths += striking.deaths(*striking.some(strikes, 2))
+    figures("C2", f"{striking.protocol}: {deaths} deaths at {SAMPLE + 2} of {len(strikes)} calls, 0 faults")
+    assert deaths > 0
 
 
 @pytest.mark.slow
-def test_death_at_any_call_loses_nothing(template: Path, tmp_path: Path) -> None:
-    strikes = _strikes(template, tmp_path / "whole", CALLS)
-    deaths = _deaths(strikes, template, tmp_path)
-    print(f"{deaths} deaths at {len(strikes)} calls")  # noqa: T201 (the figures)
+def test_death_at_any_call_loses_nothing(striking: Striking, figures: Figures) -> None:
+    strikes = striking.strikes(AT_DEATH)
+    deaths = sum(map(striking.deaths, strikes))
+    figures("C2", f"{striking.protocol}: {deaths} deaths at each of {len(strikes)} calls, 0 faults")
     assert deaths > 0.9 * len(strikes)
 
 
+@pytest.mark.slow
+def test_death_in_the_recovery_from_death_loses_nothing(striking: Striking, figures: Figures) -> None:
+    strikes = striking.strikes(AT_DEATH)
+    count = PAIRS // len(PROTOCOLS) + 1
+    deaths = sum(striking.deaths(*striking.some(strikes, 2)) for _ in range(count))
+    figures("C2", f"{striking.protocol}: {deaths} deaths in {count} pairs, 0 faults")
+    assert deaths > count
+
+
 @pytest.mark.parametrize(("names", "error"), FAILURES)
-def test_a_call_that_fails_loses_nothing(names: str, error: str, template: Path, tmp_path: Path) -> None:
-    for n, strike in enumerate(_some(_strikes(template, tmp_path / "whole", names))):
-        _failed_at(template, tmp_path / str(n), strike, error)
+def test_a_call_that_fails_loses_nothing(names: str, error: str, striking: Striking, figures: Figures) -> None:
+    strikes = striking.strikes(names)
+    for strike in striking.some(strikes):
+        assert striking.failure(strike, error) == [], f"{error} at {strike}"
+    figures(NUMBERS[error], f"{striking.protocol}: {error} at {SAMPLE} of {len(strikes)} calls, 0 faults")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("names", "error"), FAILURES)
-def test_whichever_call_fails_nothing_is_lost(names: str, error: str, template: Path, tmp_path: Path) -> None:
-    strikes = _strikes(template, tmp_path / "whole", names)
-    print(f"{error} at {len(strikes)} calls")  # noqa: T201 (the figures)
-    for n, strike in enumerate(strikes):
-        _failed_at(template, tmp_path / str(n), strike, error)
-
-
-def _deaths(strikes: list[Strike], template: Path, folder: Path) -> int:
-    return sum(_killed_at(template, folder / str(n), strike) for n, strike in enumerate(strikes))
-
-
-def _some(strikes: list[Strike]) -> list[Strike]:
-    return random.sample(strikes, SAMPLE)
+def test_whichever_call_fails_nothing_is_lost(names: str, error: str, striking: Striking, figures: Figures) -> None:
+    strikes = striking.strikes(names)
+    for strike in strikes:
+        assert striking.failure(strike, error) == [], f"{error} at {strike}"
+    figures(NUMBERS[error], f"{striking.protocol}: {error} at each of {len(strikes)} calls, 0 faults")

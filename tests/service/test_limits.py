@@ -49,11 +49,20 @@ def test_a_mail_that_takes_too_long_kills_its_worker_in_the_midst_of_a_library()
     assert run(code).returncode == -signal.SIGPROF
 
 
-def test_time_that_is_waited_does_not_count_and_the_limit_ends_with_its_block() -> None:
+def test_a_mail_that_waits_for_ever_kills_its_worker_too() -> None:
+    code = (
+        "import time\n"
+        "from crmservice.service.limits import cpu_limit\n"
+        "with cpu_limit(in_all=0.2):\n    time.sleep(50)\n"
+    )
+    assert run(code).returncode == -signal.SIGALRM
+
+
+def test_time_that_is_waited_is_no_cpu_time_and_the_limit_ends_with_its_block() -> None:
     with cpu_limit(5):
         time.sleep(0.01)
         assert signal.getitimer(signal.ITIMER_PROF)[0] > 4
-    assert signal.getitimer(signal.ITIMER_PROF) == (0, 0)
+    assert signal.getitimer(signal.ITIMER_PROF) == signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_the_limit_ends_with_its_block_when_the_block_fails() -> None:
