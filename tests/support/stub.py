@@ -178,8 +178,10 @@ class ImapStub:
             self._fetch(talk, command)
 
     def _uids(self, command: bytes) -> list[int]:
-        numbers = re.search(rb"[0-9][0-9,]*", command)
-        return [int(one) for one in numbers[0].split(b",") if int(one) in self.messages] if numbers else []
+        numbers = re.search(rb"[0-9][0-9,:]*", command)
+        spans = [part.partition(b":")[::2] for part in numbers[0].split(b",")] if numbers else []
+        asked = [uid for first, last in spans for uid in range(int(first), int(last or first) + 1)]
+        return [uid for uid in asked if uid in self.messages]
 
     def _found(self, command: bytes) -> list[int]:
         if b"DELETED" in command:
