@@ -124,11 +124,24 @@ def test_a_folder_without_uidvalidity_is_not_read() -> None:
 
 
 def test_messages_that_another_client_deletes_meanwhile_are_no_error() -> None:
-    stub = ImapStub({1: message(1), 2: message(2), 3: message(3)}, bodies={2: b""})
-    with serve(stub) as (port, _):
+    class Deleting(ImapStub):
+        def _fetch(self, talk: Talk, command: bytes) -> None:
+            if b"BODY" in command:
+                self.messages.pop(2, None)
+            super()._fetch(talk, command)
+
+    with serve(Deleting({1: message(1), 2: message(2), 3: message(3)})) as (port, _):
         one = source(port)
         assert [seen.source_id for seen in one.fetch(NOTHING.__contains__, 10_000)] == ["7:1", "7:3"]
         assert one.faults == []
+        one.close()
+
+
+def test_a_message_that_lies_there_and_is_not_given_is_a_fault() -> None:
+    with serve(ImapStub({1: message(1), 2: message(2), 3: message(3)}, bodies={2: b""})) as (port, _):
+        one = source(port)
+        assert [seen.source_id for seen in one.fetch(NOTHING.__contains__, 10_000)] == ["7:1", "7:3"]
+        assert "7:2: the server gave no text" in str(one.faults[0])
         one.close()
 
 

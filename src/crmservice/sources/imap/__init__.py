@@ -247,15 +247,19 @@ class ImapSource:
                 self._offered -= {self._id(uid) for uid in group}
                 self._singly = True
             raise
-        return [found for uid in group if (found := self._fetched(uid, answer.get(uid), limit)) is not None]
+        found = {uid: self._fetched(uid, answer.get(uid, {}), limit) for uid in group}
+        self._look_for(client, [uid for uid, mail in found.items() if mail is None])
+        return [mail for mail in found.values() if mail is not None]
 
-    def _fetched(self, uid: int, items: dict[bytes, Any] | None, limit: int) -> Fetched | None:
-        if items is None:
-            return None  # deleted by somebody else meanwhile
-        data = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
-        if not isinstance(data, bytes):
+    def _look_for(self, client: BoundedClient, missing: list[int]) -> None:
+        """What came without a text was deleted by somebody else meanwhile; where it lies there still, it is a fault."""
+        for uid in self._search(client, ["UID", *_sets(missing)]) if missing else ():
             words = Words("message {message}: the server gave no text of it; it is left there", message=self._id(uid))
             self.faults.append(words)
+
+    def _fetched(self, uid: int, items: dict[bytes, Any], limit: int) -> Fetched | None:
+        data = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
+        if not isinstance(data, bytes):
             return None
         size = max(len(data), self._sizes.get(uid, 0))
         if len(data) > limit:
