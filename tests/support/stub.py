@@ -29,6 +29,10 @@ class Talk:
         line, _, self._buffer = self._buffer.partition(b"\r\n")
         return line
 
+    def forget(self) -> None:
+        """Drop what came together with the last line."""
+        self._buffer = b""
+
     def exactly(self, size: int) -> bytes:
         while len(self._buffer) < size:
             data = self.sock.recv(MANY)
@@ -115,6 +119,8 @@ class Pop3Stub:
                 talk.send(b"+OK", *[b"%d %s" % pair for pair in enumerate(uids, 1)], b".")
             elif command == b"LIST":
                 talk.send(b"+OK", *[b"%d 100" % n for n in range(1, len(self.messages) + 1)], b".")
+            elif command == b"RETR" and int(rest) > len(self.messages):
+                talk.send(b"-ERR no such message")
             elif command == b"RETR":
                 talk.send(b"+OK 100 octets", stuffed(self.messages[int(rest) - 1]).removesuffix(b"\r\n"), b".")
             elif command == b"DELE":

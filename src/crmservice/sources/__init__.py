@@ -165,6 +165,42 @@ class Measured(Protocol):
         ...
 
 
+class Offered:
+    """The source ids that a round has offered: each once, and hardly more of them than lay there when it began.
+
+    Where deleted messages come again under other ids, the round must end all the same (TRUST C10).
+    """
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._most: int | None = None
+
+    def begin(self, box: int) -> None:
+        """The box holds so many messages; what it held when the round began is what counts."""
+        self._most = box + BATCH if self._most is None else self._most
+
+    @property
+    def complete(self) -> bool:
+        """Whether the round is over, whatever else lies there."""
+        return self._most is not None and len(self._ids) >= self._most
+
+    def end(self) -> None:
+        """The next round begins."""
+        self._ids.clear()
+        self._most = None
+
+    def __contains__(self, source_id: str) -> bool:
+        return source_id in self._ids
+
+    def add(self, source_id: str) -> None:
+        """It is offered."""
+        self._ids.add(source_id)
+
+    def take_back(self, source_ids: Iterable[str]) -> None:
+        """They were not offered after all, or are to be offered again."""
+        self._ids.difference_update(source_ids)
+
+
 def header_of(data: bytes) -> bytes:
     """The header block of a message, its blank line included, at most MAX_HEADER_BYTES."""
     head = data[:MAX_HEADER_BYTES]

@@ -26,6 +26,7 @@ from crmservice.sources import (
     Fetched,
     Known,
     Mailbox,
+    Offered,
     Room,
     SourceError,
     gathered,
@@ -83,7 +84,7 @@ class ImapSource:
         self._count = 0
         self._uids: list[int] = []
         self._sizes: dict[int, int] = {}
-        self._offered: set[str] = set()
+        self._offered = Offered()
         self._singly = False
         self._secrets: list[str] = []
 
@@ -126,7 +127,7 @@ class ImapSource:
     def wait(self, seconds: float, wake: int | None = None) -> bool:
         """Until mail may be there or the time is over (IDLE, RFC 2177); see Waiting."""
         until = time.monotonic() + seconds
-        self._offered.clear()
+        self._offered.end()
         try:
             client = self._session()
             if not client.has_capability("IDLE"):
@@ -172,7 +173,7 @@ class ImapSource:
 
     def close(self) -> None:
         """End the session without deleting anything more."""
-        self._offered.clear()
+        self._offered.end()
         self._begin()
         client, self._client = self._client, None
         if client is None:
@@ -194,7 +195,7 @@ class ImapSource:
         """The next messages to fetch in one command: UID and announced size, at least one unless there is none."""
         client = self._session()
         group: dict[int, int] = {}
-        while len(group) < most:
+        while len(group) < most and not self._offered.complete:
             if not self._uids and not self._more(client, known):
                 break
             uid = self._uids[0]
@@ -244,7 +245,7 @@ class ImapSource:
         except _TROUBLE:
             if len(group) > 1:
                 # A server that lies about one size must not cost the others of the group: one by one then.
-                self._offered -= {self._id(uid) for uid in group}
+                self._offered.take_back(map(self._id, group))
                 self._singly = True
             raise
         found = {uid: self._fetched(uid, answer.get(uid, {}), limit) for uid in group}
@@ -367,6 +368,7 @@ class ImapSource:
         self._validity = validity
         self._begin()
         self._count = int(answer.get(b"EXISTS", 0))
+        self._offered.begin(self._count)
         # Where a server names none, more messages than before are news too.
         self._upcoming = int(answer.get(b"UIDNEXT", self._count))
 

@@ -24,6 +24,7 @@ from crmservice.sources import (
     Fetched,
     Known,
     Mailbox,
+    Offered,
     SourceError,
     gathered,
     header_of,
@@ -68,10 +69,11 @@ class Pop3Source:
         self.faults: list[Words] = []
         self._context, self._timeouts, self._token = context, timeouts, token
         self._session: Session | None = None
-        self._offered: set[str] = set()
+        self._offered = Offered()
+        self._doubtful: set[str] = set()  # given, but perhaps another message's text: not to be deleted
         self._secrets: list[str] = []
         self._limit = 0
-        self._capable = True  # as far as is known, the server answers CAPA in an orderly way
+        self._capable = True  # as far as is known, the server can what CAPA says
         self._alone = False  # the next message is asked for alone
 
     def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
@@ -79,7 +81,7 @@ class Pop3Source:
         self.faults = []
         self._limit = limit_bytes
         for given in range(batch):
-            found = self._next(known, batch - given)
+            found = self._next(known, given, batch) if not self._offered.complete else None
             if found is None:
                 return
             yield found
@@ -95,6 +97,8 @@ class Pop3Source:
             refusals = session.delete(numbers.values())
             session.command(b"QUIT")
         except (Refused, ProtocolError, OSError) as error:
+            if self._session is not None and isinstance(error, ProtocolError):
+                self._out_of_step(self._session, error)
             raise self._trouble(DELETING, error) from None
         finally:
             self._drop()
@@ -115,7 +119,8 @@ class Pop3Source:
     def close(self) -> None:
         """Drop the connection: without QUIT nothing is deleted."""
         self._drop()
-        self._offered.clear()
+        self._offered.end()
+        self._doubtful.clear()
 
     def probe(self) -> None:
         """Sign in and list. Raises SourceError."""
@@ -133,7 +138,7 @@ class Pop3Source:
 
     # Reading
 
-    def _next(self, known: Known, most: int) -> Fetched | None:
+    def _next(self, known: Known, given: int, batch: int) -> Fetched | None:
         """The next message, or None when there is none. One that breaks the session is left behind."""
         broken = 0
         while True:
@@ -142,15 +147,18 @@ class Pop3Source:
             except (Refused, ProtocolError, OSError) as error:
                 raise self._trouble(LISTING, error) from None
             try:
-                return self._read_on(session, known, most)
+                return self._read_on(session, known, batch - given)
             except _Again:
                 self._drop()
             except (ProtocolError, OSError) as error:
+                self._drop()
+                if self._out_of_step(session, error):
+                    if given:
+                        return None  # no message twice in a batch
+                    continue
                 if session.held is not None and isinstance(error, OSError):
-                    self._drop()
                     return session.held  # it was whole when the connection broke; what comes behind is tried again
-                if session.held is not None and not self._alone:
-                    self._doubt(session.held)
+                if self._undecided(session):
                     continue
                 doing = Words("reading message {message}", message=self._blamed(session))
                 trouble = self._trouble(doing, error)
@@ -187,7 +195,7 @@ class Pop3Source:
         while session.waiting and len(session.asked) + len(entries) < together:
             number, uid = session.waiting.popleft()
             if uid and (uid in self._offered or known(uid)):
-                session.numbers[uid] = number
+                session.passed[uid] = number
             else:
                 entries.append((number, uid))
         if entries:
@@ -228,14 +236,30 @@ class Pop3Source:
             return Fetched(uid or f"sha256:{hashlib.sha256(head).hexdigest()}", head, oversize=True, size=error.size)
         if source_id not in self._offered and not known(source_id):
             self._offered.add(source_id)
+            self._doubtful.discard(source_id)
             session.held = Fetched(source_id, data, size=len(data))
         return None
 
-    def _doubt(self, held: Fetched) -> None:
-        """It is not clear which of two messages broke the session: the first is read again, alone."""
-        self._offered.discard(held.source_id)
+    def _out_of_step(self, session: Session, error: Exception) -> bool:
+        """Whether an answer may have been left out, or given twice, while several were awaited (PIPELINING).
+
+        Then what came in this session may be other messages than were asked for: it is all read again, one by one.
+        """
+        if session.together < 2 or isinstance(error, ConnectionError):
+            return False
+        self._capable = False
+        self._doubtful |= session.numbers.keys()
+        self._offered.take_back(session.numbers)
+        return True
+
+    def _undecided(self, session: Session) -> bool:
+        """Whether it is not clear which of several messages broke the session: the first is tried again then, alone."""
+        if self._alone or (session.held is None and len(session.asked) < 2):
+            return False
+        if session.held is not None:
+            self._offered.take_back([session.held.source_id])
         self._alone = True
-        self._drop()
+        return True
 
     def _blamed(self, session: Session) -> str:
         """The message that broke the session. It is not tried again: others must not wait behind it."""
@@ -253,7 +277,7 @@ class Pop3Source:
         if session is None:
             return
         if session.held is not None:
-            self._offered.discard(session.held.source_id)
+            self._offered.take_back([session.held.source_id])
         try:
             while session.asked:
                 if not session.begun:
@@ -265,13 +289,13 @@ class Pop3Source:
 
     def _numbers_of(self, session: Session, source_ids: Sequence[str]) -> dict[str, int]:
         """The numbers in this session of those messages that it has."""
-        wanted = set(source_ids)
-        numbers = {uid: number for number, uid in session.waiting if uid in wanted} | session.numbers
-        for source_id in source_ids:
+        wanted = dict.fromkeys(one for one in source_ids if one not in self._doubtful)
+        numbers = {uid: number for number, uid in session.waiting if uid in wanted} | session.passed | session.numbers
+        for source_id in wanted:
             if source_id not in numbers:
                 words = Words("message {message}: it is not in the mailbox under this id any more", message=source_id)
                 self.faults.append(words)
-        return {source_id: numbers[source_id] for source_id in source_ids if source_id in numbers}
+        return {source_id: numbers[source_id] for source_id in wanted if source_id in numbers}
 
     # The session
 
@@ -290,6 +314,7 @@ class Pop3Source:
                 self._drop()
                 raise
             session.look()
+            self._offered.begin(session.count)
         return self._session
 
     def _drop(self) -> None:

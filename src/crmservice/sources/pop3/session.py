@@ -46,7 +46,7 @@ class Session:
     ``secrets`` is filled with what must not be quoted of the server's texts.
     ``waiting``: messages still to be asked for; ``count``: how many there were when they were listed, at ``since``.
     ``together``: how many RETRs may be under way, 0 while that is not known. ``asked``: those that are; ``begun``: the
-    first of them was answered with ``+OK``. ``numbers``: of the messages behind, by their source ids.
+    first of them was answered with ``+OK``. ``numbers``: of the messages read, by their source ids; ``passed``: of those passed over.
     ``held``: a message that was read, but not yet what comes behind it.
     """
 
@@ -61,6 +61,7 @@ class Session:
         self.asked: deque[Entry] = deque()
         self.begun = False
         self.numbers: dict[str, int] = {}
+        self.passed: dict[str, int] = {}
         self.held: Fetched | None = None
         self._announced: int | None = None
 
@@ -202,6 +203,8 @@ class Session:
         """Have an answer follow where nothing was asked for. Raises ProtocolError if it does not begin as an answer."""
         with contextlib.suppress(Refused):
             self.command(b"NOOP")
+        if self.wire.pending:
+            raise ProtocolError("it sent more than was asked for")
 
     def delete(self, numbers: Iterable[int]) -> list[str]:
         """DELE each; for each of them why the server would not, or ""."""
