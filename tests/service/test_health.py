@@ -13,7 +13,7 @@ from crmservice.errors import CrmServiceError
 from crmservice.service.health import Health, no_room
 from crmservice.service.log import ServiceLog
 from crmservice.sources import SourceError
-from crmservice.store import box_state, notices
+from crmservice.store import box_state, bulk, notices
 from crmservice.store.database import DatabaseUnavailable
 from crmservice.testing.builders import box
 from crmservice.words import Words
@@ -117,13 +117,29 @@ def test_a_box_that_works_again_says_since_when_it_did_not(watched: Watched) -> 
 def test_a_pause_is_no_fault_and_no_success(watched: Watched) -> None:
     watched.health.cycle([])
     watched.after(hours=1).cycle([], paused=True)
-    assert watched.state() == box_state.State("crm", "paused", NOON, NOON)
+    assert watched.state() == box_state.State("crm", "paused", watched.now, NOON)
 
 
 def test_a_fault_is_said_where_it_happens(watched: Watched) -> None:
     watched.health.tell(AWAY)
     assert watched.said == ["crm: the server is away"]
     assert "ERROR" in (watched.home / "CRMService.log").read_text()
+
+
+def test_a_fault_that_is_waited_out_counts_its_tries_alone(watched: Watched) -> None:
+    watched.health.cycle([REFUSED])
+    watched.after(minutes=5).cycle([REFUSED], tried=False)
+    assert (watched.state().failures, watched.state().tried) == (1, watched.now)
+    assert [notice.count for notice in notices.listed()] == [1]
+
+
+def test_what_the_database_did_not_take_is_told_when_it_does(watched: Watched) -> None:
+    watched.health.cycle([])
+    bulk.execute("ALTER TABLE crm_notice RENAME TO hidden")
+    watched.after(minutes=5).cycle([REFUSED])
+    bulk.execute("ALTER TABLE hidden RENAME TO crm_notice")
+    watched.after(minutes=5).cycle([])
+    assert watched.noted() == [("box-failing", "wrong password")]
 
 
 def test_a_full_disk_is_a_notice_of_its_own(watched: Watched) -> None:

@@ -49,11 +49,13 @@ class Diary:
 class Heard:
     told: list[str] = field(default_factory=list)
     cycles: list[tuple[list[str], bool]] = field(default_factory=list)
+    tries: int = 0
 
     def tell(self, fault: CrmServiceError) -> None:
         self.told.append(str(fault))
 
-    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False) -> None:
+    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False, tried: bool = True) -> None:
+        self.tries += tried
         self.cycles.append(([str(fault) for fault in faults], paused))
 
 
@@ -147,6 +149,16 @@ def test_mail_that_was_handed_over_is_filed_though_a_source_fails(world: Callabl
     one.rounds.wait()
     one.after(0)
     assert one.diary.filed == filed + 1
+
+
+def test_while_a_fault_is_waited_out_the_box_shows_that_it_is_attended(world: Callable[..., World]) -> None:
+    refused = SourceError("wrong password", permanent=True)
+    one = world(MailServer({}, refused))
+    for _ in range(30):
+        one.after(60)
+    assert one.health.told == ["wrong password"] * one.health.tries
+    assert one.health.tries < 8
+    assert len(one.health.cycles) > 20
 
 
 def test_a_store_that_is_away_is_asked_with_patience(world: Callable[..., World]) -> None:

@@ -35,6 +35,7 @@ class Health:
     def __init__(self, box: Box, log: ServiceLog, say: Say, now: Callable[[], datetime]) -> None:
         self._box, self._log, self._say, self._now = box, log, say, now
         self._known: State | None = None
+        self._untold: dict[str, tuple[Words, str]] = {}
 
     def tell(self, fault: CrmServiceError) -> None:
         """Say a fault as it happens, to the terminal and the log."""
@@ -42,33 +43,44 @@ class Health:
         self._say(words, True)
         self._log.error(str(words))
 
-    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False) -> None:
-        """What a cycle came to: the faults that last now. ``paused``: the box's daily pause holds."""
+    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False, tried: bool = True) -> None:
+        """What a turn came to: the faults that last now.
+
+        ``paused``: the box's daily pause holds. ``tried``: what has a fault was tried again in this turn.
+        """
         from crmservice.store.box_state import State
 
+        self._tell_late()
         was, now = self._state(), self._now()
         new = self._known is not None and was.succeeded is None
         if not faults:
             self._recovered(was)
-            tried, succeeded = (was.tried, was.succeeded) if paused else (now, now)
-            self._write(State(was.box, "paused" if paused else "ok", tried, succeeded))
+            self._write(State(was.box, "paused" if paused else "ok", now, was.succeeded if paused else now))
             return
         worst = next((fault for fault in faults if fault.permanent), faults[0])
+        since = was.failing_since or now
         self._write(
             replace(
-                was, kind="failing", tried=now, fault=worst.words, permanent=worst.permanent,
-                failing_since=was.failing_since or now, failures=was.failures + 1,
+                was, kind="failing", tried=now, fault=worst.words, permanent=worst.permanent, failing_since=since,
+                failures=was.failures + tried,
             )
         )  # fmt: skip
-        self._note(worst, now, was.failing_since or now, new=new)
+        if tried:
+            self._note(worst, now, since, new=new)
 
     def _note(self, fault: CrmServiceError, now: datetime, since: datetime, *, new: bool) -> None:
         patience = min(PATIENCE, PATIENCE_CYCLES * timedelta(seconds=self._box.poll_seconds))
-        if no_room(fault):
-            note("disk-full", self._box.name, fault=fault.words)
-        elif fault.permanent or new or now - since >= patience:
-            kind = getattr(fault, "notice", "box-failing")
-            note(kind, self._box.name, fault=fault.words, since=since.isoformat(timespec="seconds"))
+        full = no_room(fault)
+        if full or fault.permanent or new or now - since >= patience:
+            kind = "disk-full" if full else getattr(fault, "notice", "box-failing")
+            self._untold[kind] = (fault.words, since.isoformat(timespec="seconds"))
+        self._tell_late()
+
+    def _tell_late(self) -> None:
+        """Note what is to be told; what the database does not take now, when it does."""
+        for kind, (fault, since) in list(self._untold.items()):
+            if note(kind, self._box.name, fault=fault, since=since):
+                del self._untold[kind]
 
     def _recovered(self, was: State) -> None:
         if was.failing_since is not None:

@@ -46,7 +46,7 @@ class Telling(Protocol):
     def tell(self, fault: CrmServiceError) -> None:
         """A fault, as it happens."""
 
-    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False) -> None:
+    def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False, tried: bool = True) -> None:
         """What a round came to."""
 
 
@@ -89,14 +89,15 @@ class Rounds:
             self._try(place.reading, partial(self._work.take, place.source))
             if place.reading.fault is not None or not isinstance(place.source, Waiting):
                 self._close([place])
-        news = bool(due) or resting != was_resting or self._filing.due()
-        if self._filing.fault is None or self._filing.due():
+        regular, tried = self._filing.due(), bool(due)
+        if regular or self._filing.fault is None:
             self._try(self._filing, self._work.file)
-            news = news or self._filing.fault is not None
-        if news:
+            tried = tried or self._filing.fault is not None
+        if tried or regular or resting != was_resting:
             turns = [*(place.reading for place in self._active()), self._filing]
             faults = [turn.fault for turn in turns if turn.fault is not None]
-            self._health.cycle(faults, paused=resting and len(self._active()) < len(self._places))
+            paused_now = resting and len(self._active()) < len(self._places)
+            self._health.cycle(faults, paused=paused_now, tried=tried)
 
     def wait(self) -> None:
         """Until something is due, or something happens."""

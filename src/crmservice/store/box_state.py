@@ -17,7 +17,10 @@ Kind = Literal["", "ok", "failing", "paused", "bad-file"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A box's state. ``tried`` and ``succeeded``: when its sources were read last, and without a fault. Times are UTC.
+    """A box's state. Times are UTC.
+
+    ``tried``: when it had its turn last, also in its pause and while a fault is waited out. ``succeeded``: when its
+    sources were read last without a fault.
 
     ``fault``, ``permanent``, ``failing_since`` and ``failures`` (tries in a row) tell of a fault that lasts. ``kind`` is
     ``bad-file`` while the box's file can't be used: ``fault`` is the file's then, and the box works on as its last
