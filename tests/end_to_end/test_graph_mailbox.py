@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -113,3 +116,34 @@ def test_a_wrong_secret_is_one_notice_and_no_byte_of_a_secret_is_written(
     code, said = crmservice(home, "run", "--once")
     assert (code, mailbox.inbox()) == (0, [])
     assert secrets_in(home, server, said, *(text for _code, text in outputs)) == []
+
+
+@pytest.mark.slow
+def test_kills_at_any_moment_lose_nothing_and_file_nothing_twice(
+    home: Path, server: MailServer, mailbox: Mailbox
+) -> None:
+    mails = {hashlib.sha256(raw).hexdigest() for raw in (_put(mailbox, number) for number in range(300))}
+    server.faults += [faults.slow(0.02), faults.every(31, faults.lost())]
+    chance = random.Random(7)
+    kills = 0
+    while kills < int(os.environ.get("CRM_TEST_KILLS", "10")) and mailbox.inbox():
+        command = [sys.executable, "-m", "crmservice", "--home", str(home), "run", "--once"]
+        environ = {**os.environ, "CRM_CLIENT_SECRET": CANARY}
+        asked = len(server.requests)
+        run = subprocess.Popen(command, env=environ, start_new_session=True, stderr=subprocess.DEVNULL)
+        while len(server.requests) == asked and run.poll() is None:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 1.5))
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+        kills += 1
+    assert crmservice(home, "run", "--once") == (0, "")
+    assert crmservice(home, "ledger", "--json")[0] == 0
+    assert mailbox.inbox() == []
+    assert {row[0] for row in rows(home, "SELECT sha256 FROM crm_message")} == mails
+    assert rows(home, "SELECT COUNT(*) FROM crm_activity") == [(300,)]
+    assert kills
+
+
+def _put(mailbox: Mailbox, number: int) -> bytes:
+    return mailbox.put(eml(f"text {number}", subject=f"mail {number}")).mime

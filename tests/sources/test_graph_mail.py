@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 import pytest
 
 from crmservice.microsoft.graph import Graph
 from crmservice.microsoft.pace import Pace
+from crmservice.microsoft.tokens import TokenError
 from crmservice.sources import Fetched, Source, SourceError
 from crmservice.sources.graph_mail import GraphMailSource
 from crmservice.testing.graph import faults
@@ -429,3 +431,35 @@ def test_a_list_that_still_names_deleted_messages_offers_them_no_more(
     for stored in mailbox.messages:
         stored.folder = "inbox"
     assert list(source.fetch(nothing, 10_000)) == []
+
+
+def test_a_message_of_no_bytes_is_none(source: GraphMailSource, mailbox: Mailbox) -> None:
+    mailbox.put(b"")
+    mailbox.put(message(1))
+    assert emptied(source) == [message(1)]
+    assert mailbox.inbox() == [b""]
+
+
+def test_a_token_that_can_not_be_had_in_the_middle_keeps_what_is_certain(
+    new_graph: Callable[..., Graph], mailbox: Mailbox, server: MailServer
+) -> None:
+    class Ending(support.ServerToken):
+        left = 100
+
+        def __call__(self) -> str:
+            self.left -= 1
+            if self.left < 0:
+                raise TokenError("no token", permanent=True)
+            return super().__call__()
+
+    token = Ending(server)
+    filled(mailbox, 6)
+    with closing(GraphMailSource(Graph(lambda: server.graph_uri, token, Pace()), ADDRESS)) as source:
+        names = _names(list(source.fetch(nothing, 10_000)))
+        token.left = 3
+        gone = list(source.confirm(names))
+        assert len(gone) == 3
+        assert len(mailbox.inbox()) == 3
+        assert len(source.faults) == 3
+        with pytest.raises(TokenError):
+            list(source.fetch(nothing, 10_000))

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import httpx
 
+from crmservice.errors import CrmServiceError
 from crmservice.microsoft import pace, tokens, wire
 from crmservice.microsoft.faults import (
     BadAnswer,
@@ -122,13 +123,13 @@ class Graph:
         ask = _Ask("GET", self._url(path), None, {"Accept": "*/*", "Prefer": _IMMUTABLE}, repeatable=True)
         return self._send(ask, lambda answer: _body(answer, limit))
 
-    def at_once(self, function: Callable[[S], T], items: Sequence[S]) -> Iterator[T | GraphError]:
+    def at_once(self, function: Callable[[S], T], items: Sequence[S]) -> Iterator[T | CrmServiceError]:
         """``function`` of each item, in their order; as many at a time as the mailbox allows. A fault takes its place."""
 
-        def tried(item: S) -> T | GraphError:
+        def tried(item: S) -> T | CrmServiceError:
             try:
                 return function(item)
-            except GraphError as fault:
+            except CrmServiceError as fault:
                 return fault
 
         if len(items) < 2:
@@ -282,6 +283,8 @@ def _body(answer: httpx.Response, limit: int) -> Body:
     if not framed:
         raise BadAnswer("Graph does not say where the message ends")
     data = _beginning(answer, limit + 1)
+    if not data:
+        raise BadAnswer("Graph sends nothing in the place of the message")
     return Body(data[: limit + 1], len(data) <= limit)
 
 

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import quote
 
+from crmservice.errors import CrmServiceError
 from crmservice.microsoft.faults import Denied, GraphError, GraphTrouble, NotFound, Rejected, Throttled, Unreachable
 from crmservice.microsoft.graph import Body, Graph
 from crmservice.microsoft.pace import AT_ONCE
@@ -85,7 +86,7 @@ class GraphMailSource:
         except GraphError as fault:
             raise self._trouble(DELETING, fault) from None
         for name, done in zip(source_ids[1:], self._graph.at_once(self._delete, source_ids[1:]), strict=True):
-            if isinstance(done, GraphError):
+            if isinstance(done, CrmServiceError):
                 self._not_deleted(name, done.words)
             gone.append(done is True)
         certain = [name for name, is_gone in zip(source_ids, gone, strict=True) if is_gone]
@@ -148,17 +149,17 @@ class GraphMailSource:
             raise self._trouble(LISTING, fault) from None
         return list(found)
 
-    def _beginnings(self, names: Sequence[str], limit: int) -> Iterator[tuple[str, Body | GraphError]]:
+    def _beginnings(self, names: Sequence[str], limit: int) -> Iterator[tuple[str, Body | CrmServiceError]]:
         """Each message as far as it is small, or why it can't be had."""
         most = min(limit, SMALL_BYTES)
         for at in range(0, len(names), AT_ONCE):
             group = names[at : at + AT_ONCE]
             yield from zip(group, self._graph.at_once(lambda name: self._mime(name, most), group), strict=True)
 
-    def _whole(self, name: str, first: Body | GraphError, limit: int) -> Fetched | None:
+    def _whole(self, name: str, first: Body | CrmServiceError, limit: int) -> Fetched | None:
         """The message, None where it went meanwhile. Raises GraphError."""
         try:
-            if isinstance(first, GraphError):
+            if isinstance(first, CrmServiceError):
                 raise first
             data, whole = first if first.whole or limit <= SMALL_BYTES else self._mime(name, limit)
         except NotFound as fault:
