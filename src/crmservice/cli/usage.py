@@ -34,6 +34,8 @@ def _wrong(wrong: Any) -> str:
     if possible := getattr(wrong, "possibilities", None):
         guess = _("did you mean {name}?").format(name=", ".join(sorted(possible)))
         return f"{_no_option(wrong)}; {guess}"
+    if isinstance(wrong, typer.BadParameter):  # a command's own words, on no option alone
+        return str(wrong.message)
     return _no_option(wrong) if hasattr(wrong, "possibilities") else _retold(str(wrong.format_message()))
 
 

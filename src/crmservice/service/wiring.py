@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from crmservice.words import Words, joined, library_words, system_words
 if TYPE_CHECKING:
     from crmservice.backup import RawMail
     from crmservice.service.replaying import Difference
+    from crmservice.service.simulating import Rules, Simulation
+    from crmservice.service.undoing import AfterAll
     from crmservice.sources import Source
     from crmservice.store.inbox import Listed
     from crmservice.tls import Timeouts
@@ -241,6 +243,31 @@ def set_aside(home: Path) -> list[Listed]:
     return inbox.list_messages(verdict="set_aside")
 
 
+def left_out(home: Path) -> list[Listed]:
+    """The newest messages that were set aside or skipped: they can be processed after all."""
+    connect_to_read(home)
+    from crmservice.store import inbox
+
+    rows = (row for verdict in ("set_aside", "skipped") for row in inbox.list_messages(verdict=verdict))
+    return sorted(rows, key=lambda row: -row.id)
+
+
+def after_all(home: Path) -> AfterAll:
+    """Processes mail that the rules left out, for the boxes of this home."""
+    connect_to_read(home)
+    found = configured(home)
+    from crmservice.service.log import ServiceLog
+    from crmservice.service.undoing import AfterAll
+    from crmservice.store.gateway import StoreGateway
+
+    return AfterAll(
+        box=lambda name: the_box(found.boxes, name),
+        backup=raw_mail(found.settings),
+        pipeline=pipeline(found.settings, StoreGateway()),
+        report=ServiceLog(home, found.settings.zone, now, found.settings.log).messages,
+    )
+
+
 def raw_mail(settings: Settings, box: str = "") -> RawMail:
     """Where the home's raw mail is kept; with a ``box``, its note of what is on its way (who has its lease owns it)."""
     from crmservice.backup.folder import BackupFolder
@@ -273,3 +300,20 @@ def replay(home: Path, since: date | None, *, box: str, apply: bool) -> Iterable
 
     run = Replay(StoreHistory(), raw_mail(found.settings), pipeline(found.settings, StoreGateway()))
     return run.apply(boxes, since) if apply else run.differences(boxes, since)
+
+
+def simulate(home: Path, rules: Rules, days: int, box: str) -> Iterator[Simulation]:
+    """What a switch of ``rules`` would have changed of the messages of the last days, box by box (SPEC 13.11)."""
+    connect_to_read(home)
+    found = configured(home)
+    boxes = [the_box(found.boxes, box)] if box else found.boxes
+    from crmservice.service import simulating
+    from crmservice.service.replaying import Replay
+    from crmservice.store.gateway import StoreGateway
+    from crmservice.store.history import StoreHistory
+
+    both = [
+        Replay(StoreHistory(), raw_mail(found.settings), pipeline(found.settings, StoreGateway())) for _ in range(2)
+    ]
+    since = now().astimezone(found.settings.zone).date() - timedelta(days=days)
+    return simulating.simulate(both[0], both[1], boxes, rules, since)

@@ -204,9 +204,7 @@ def left_out(message: int) -> Waiting:
         raise NotLeftOut("message {id} is a notice of this service", id=message)
     if stored or not path:
         raise NotLeftOut("message {id} is not kept whole here", id=message)
-    time = bulk.aware(arrived)
-    assert time is not None
-    return Waiting(message, box, path, sha256, time)
+    return Waiting(message, box, path, sha256, bulk.moment(arrived))
 
 
 def process_after_all(outcome: Outcome, by: By) -> int:

@@ -144,6 +144,13 @@ def aware(value: Any) -> datetime | None:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else _utc(value)
 
 
+def moment(value: Any) -> datetime:
+    """``aware`` of a column that is never NULL."""
+    time = aware(value)
+    assert time is not None
+    return time
+
+
 def now() -> datetime:
     """The present, to the microsecond, aware and UTC."""
     return datetime.now(UTC)

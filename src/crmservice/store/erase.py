@@ -31,9 +31,6 @@ ERASED = ("ERASED", "DELETED")
 
 NEVER_FILED = ("NEVER FILED", "DELETED")
 
-_GONE = ("activity", "suggestion", "invitation")
-"""Effects that tell of rows which go with a message."""
-
 _UNTOUCHED = (models.Audit, models.Erasure, models.Hold)
 """Rows that name nobody, may not change, or stop an erasure before it comes here."""
 
@@ -92,7 +89,8 @@ def _made_of(ids: Collection[int]) -> Counter[str]:
         _delete(gone, activities)
         for model in (models.Suggestion, models.Attachment, models.Invitation):
             _delete(gone, model._default_manager.filter(message__in=chunk))
-        models.Effect.objects.filter(message__in=chunk, table__in=_GONE).delete()
+        # What was taken back stands whole in an effect, and nothing of such a message can be undone any more.
+        models.Effect.objects.filter(message__in=chunk).delete()
         _threads(gone, threads)
     return gone
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from crmservice.crm.ids import new_id
@@ -113,15 +113,9 @@ def _page(boxes: Collection[str], since: date | None, after: int) -> list[tuple[
     )
     given = [*boxes, after, (since or date.min).isoformat(), Verdict.SET_ASIDE.value, PAGE]
     return [
-        (Waiting(key, name, path, sha256, _time(arrived)), subject, read_log(log))
+        (Waiting(key, name, path, sha256, bulk.moment(arrived)), subject, read_log(log))
         for key, name, path, sha256, arrived, subject, log in (bulk.query(sql, given) if boxes else ())
     ]
-
-
-def _time(value: object) -> datetime:
-    time = bulk.aware(value)
-    assert time is not None
-    return time
 
 
 def _filed(messages: Collection[int]) -> dict[int, list[Filed]]:

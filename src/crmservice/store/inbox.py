@@ -165,7 +165,7 @@ def pending(box: str, limit: int) -> list[Waiting]:
     with reading():
         rows = bulk.query(sql, [box, limit])
     return [
-        Waiting(key, name, path, sha256, _time(arrived), attempts)
+        Waiting(key, name, path, sha256, bulk.moment(arrived), attempts)
         for key, name, path, sha256, arrived, attempts in rows
     ]
 
@@ -234,10 +234,10 @@ def boxes() -> list[str]:
 
 def list_messages(
     *, box: str | None = None, day: date | None = None, verdict: str | None = None, before: int | None = None,
-    limit: int = 100,
+    ids: Collection[int] | None = None, limit: int = 100,
 ) -> list[Listed]:  # fmt: skip
     """Rows of the inbox, newest first, below the id ``before``; ``verdict`` empty lists those that wait."""
-    wishes = [("box", box), ("day", day), ("verdict", verdict)]
+    wishes = [("box", box), ("day", day), ("verdict", verdict), ("id__in", ids)]
     rows = Message.objects.filter(**{name: wish for name, wish in wishes if wish is not None})
     if before is not None:
         rows = rows.filter(id__lt=before)
@@ -251,12 +251,6 @@ def list_messages(
 def _listed(row: dict[str, object]) -> Listed:
     log = read_log(str(row.pop("log")))
     return Listed(log=log, **row)  # type: ignore[arg-type]
-
-
-def _time(value: object) -> datetime:
-    time = bulk.aware(value)
-    assert time is not None
-    return time
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from crmservice.words import Words
 
 def name(effect: Noted) -> Words:
     """What an effect is about."""
-    return _NAMES.get(effect.table, _other)(effect)
+    what = _NAMES.get(effect.table, _other)(effect)
+    changed = isinstance(effect.before, dict) and isinstance(effect.after, dict)
+    return Words("change of: {what}", what=what) if changed and effect.table in _CHANGEABLE else what
 
 
 def message(key: int) -> Words:
@@ -89,6 +91,9 @@ def _turn(effect: Noted) -> Words:
 def _other(effect: Noted) -> Words:
     return Words("record of {table}", table=effect.table)
 
+
+_CHANGEABLE = ("activity", "task", "invitation", "suggestion")
+"""Rows that one message makes and another, or a person, changes."""
 
 _NAMES: Mapping[str, Callable[[Noted], Words]] = {
     "activity": _activity,

@@ -23,10 +23,14 @@ _SHARED = ("task", "invitation", "sharedaddress", "threadfiling", "thread")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that was taken back: ``table`` is the effect's word for it, ``what`` says it to people."""
+    """One thing that was taken back: ``table`` is the effect's word for it, ``what`` says it to people.
+
+    ``put_back``: it had been taken back before, and is there again.
+    """
 
     table: str
     what: Words
+    put_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,14 @@ class Taking:
 
     def take(self, effect: Noted) -> Part | Left:
         """Take one effect back, the latest first."""
-        what = naming.name(effect)
+        what, put_back = naming.name(effect), effect.took_back
         try:
             before, after = _HANDLERS.get(effect.table, Taking._row)(self, effect)
         except _Stays as stays:
             return Left(effect.table, effect.row, what, stays.why, stays.message, stays.change)
-        self.note(effect.message, effect.table, effect.row, before, after, counts=effect.took_back)
+        self.note(effect.message, effect.table, effect.row, before, after, counts=put_back)
         noted.is_over(effect, self.change)
-        return Part(effect.table, what)
+        return Part(effect.table, what, put_back)
 
     def note(self, message: int, table: str, row: str, before: Any, after: Any, *, counts: bool) -> None:
         """Write an effect of this change down at once: what is taken next must see it."""
@@ -179,7 +183,7 @@ class Taking:
         if not later:
             return _Stays(unknown or Words("it was changed since, by hand or by a load"))
         last = later[-1]
-        if last.change is None:
+        if last.change is None or last.message != effect.message:
             return _Stays(Words("{message} changed it since", message=naming.message(last.message)), last.message)
         return _Stays(Words("{change} changed it since", change=naming.change(last.change)), last.message, last.change)
 

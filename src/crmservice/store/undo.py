@@ -18,9 +18,10 @@ from crmservice.crm.ids import new_id
 from crmservice.errors import CrmServiceError, TryLater
 from crmservice.pipeline import after_all
 from crmservice.pipeline.rule import Step, verdict_of
-from crmservice.store import audit, bulk, models, noted, verdicts
+from crmservice.store import audit, bulk, inbox, models, noted, verdicts
 from crmservice.store.changes import Effects
 from crmservice.store.database import refresh, writing
+from crmservice.store.inbox import Listed
 from crmservice.store.noted import Noted
 from crmservice.store.taking import Left, Part, Taking
 from crmservice.store.trails import log_json, read_log, read_trail, trail_json
@@ -203,3 +204,39 @@ def _undone(taking: Taking, undoes: int | None, touched: dict[int, Touched]) -> 
     for key, subject, log in bulk.query_in(sql, touched):
         touched[key].subject, touched[key].log = subject, read_log(log)
     return Undone(taking.change if taking.effects.count else None, undoes, tuple(touched.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A change, to be shown: ``undoes`` the change that it took back, ``left`` how many effects of it can be."""
+
+    id: int
+    kind: str
+    by: str
+    made: datetime
+    undoes: int | None
+    messages: int
+    left: int
+
+
+def changes(limit: int) -> list[Made]:
+    """The newest changes first."""
+    refresh()
+    sql = (
+        'SELECT c.id, c.kind, c."by", c.made, c.undoes_id, count(DISTINCT e.message_id),'
+        " count(CASE WHEN e.undone_id IS NULL OR e.undone_id = c.id THEN 1 END)"
+        " FROM crm_change c LEFT JOIN crm_effect e ON e.change_id = c.id WHERE c.id IN"
+        " (SELECT id FROM crm_change ORDER BY id DESC LIMIT %s)"
+        ' GROUP BY c.id, c.kind, c."by", c.made, c.undoes_id ORDER BY c.id DESC'
+    )
+    return [Made(key, kind, by, bulk.moment(made), *rest) for key, kind, by, made, *rest in bulk.query(sql, [limit])]
+
+
+def capturing(limit: int) -> list[Listed]:
+    """The newest messages that caused anything which counts."""
+    refresh()
+    sql = (
+        "SELECT m.id FROM crm_message m WHERE EXISTS (SELECT 1 FROM crm_effect e WHERE e.message_id = m.id"
+        " AND e.undone_id IS NULL AND e.\"table\" <> 'message') ORDER BY m.id DESC LIMIT %s"
+    )
+    return inbox.list_messages(ids=[key for (key,) in bulk.query(sql, [limit])])
