@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -61,18 +62,11 @@ sys.exit(manager.run())
 """
 
 
-class Service:
-    """The service at work in a home with a box ``one``; its children note what they were told."""
+class Seen:
+    """A service at work in a home with a box ``one``, seen by what its children noted."""
 
-    def __init__(self, home: Home, *arguments: str) -> None:
+    def __init__(self, home: Home) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(home.folder), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment(),
-        )
 
     def notes(self, name: str = "one") -> list[str]:
         """What the children of this box noted, without their numbers."""
@@ -91,6 +85,20 @@ class Service:
         while not happened():
             assert time.monotonic() < end, {file.name: file.read_text() for file in self.home.folder.glob("*.notes")}
             time.sleep(0.01)
+
+
+class Service(Seen):
+    """The service at work as a process of ours."""
+
+    def __init__(self, home: Home, *arguments: str) -> None:
+        super().__init__(home)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, str(home.folder), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(),
+        )
 
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """Tell it to end; its code and what it said."""
@@ -198,6 +206,20 @@ def test_sighup_reads_even_what_looks_the_same(home: Home) -> None:
         service.until(lambda: len(service.notes()) == 3)
         assert service.notes() == ["one@firma.cz nothing", "ended", "one@firma.cz nothing"]
         service.end()
+
+
+def test_in_a_window_that_is_closed_it_ends(home: Home) -> None:
+    child, window = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-c", SCRIPT, str(home.folder)], environment())
+    service = Seen(home)
+    service.until(lambda: service.notes() != [])
+    os.kill(child, signal.SIGHUP)  # somebody else's: a wish to read the files
+    time.sleep(0.5)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    os.close(window)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert service.notes() == ["one@firma.cz nothing", "ended"]
 
 
 def test_a_child_that_says_that_the_configuration_is_bad_ends_the_service(home: Home) -> None:

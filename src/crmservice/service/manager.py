@@ -7,6 +7,7 @@ again what ends, replaces those whose files changed, and ends them all. No child
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import threading
 import time
@@ -58,6 +59,7 @@ class Manager:
         self._wake = Wake()
         self._posts: dict[str, Post] = {}
         self._asked = self._reload = False
+        self._on_terminal = _terminal()
         self._code = DONE
 
     def ask(self) -> None:
@@ -173,6 +175,8 @@ class Manager:
         self._asked = True
 
     def _hung_up(self, _number: int, _frame: FrameType | None) -> None:
+        if self._on_terminal and not _terminal():
+            self._asked = True  # its window was closed: nobody meant it to go on unseen
         self._reload = True
 
     def _restore(self) -> None:
@@ -184,6 +188,14 @@ class Manager:
         self._restore()
         # Who reloads the service may tell the whole group.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+def _terminal() -> bool:
+    """Whether there is a terminal at the other end of standard input."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) > 0
+    except OSError:
+        return False
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:

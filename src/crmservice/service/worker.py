@@ -112,10 +112,10 @@ class Worker:
                 while not self._life.stop():
                     rounds.one()
                     self._life.before = Before.NOTHING
-                    self._starting.went_well()
                     rounds.wait()
                     if lost():
                         raise LeaseLost
+                    self._starting.went_well()
             finally:
                 if not self._life.stop():  # else sessions end with the process: nobody waits for a server's goodbye
                     rounds.close()
