@@ -124,8 +124,9 @@ class Place:
         return Counter(subject for (subject,) in self.query("SELECT subject FROM crm_activity"))
 
     def log(self) -> list[str]:
+        """Its lines; none where the log is a device: reading /dev/full never ends, until memory does."""
         file = self.home / "CRMService.log"
-        return file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
+        return file.read_text(encoding="utf-8").split("\n")[:-1] if file.is_file() else []
 
     def backup(self) -> list[Path]:
         return [path for path in (self.home / "POP3Downloads").rglob("*") if path.is_file()]
