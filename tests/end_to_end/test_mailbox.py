@@ -104,5 +104,5 @@ def test_a_box_that_can_not_be_read_delays_no_other(on_dovecot: Callable[[str], 
     (place.home / "a-broken.xml").write_text(xml.replace(server.password, "wrong").replace(BOX, "other@firma.cz"))
     server.deliver(eml(subject="one"), BOX, "1.M1.test")
     said = place.cycle(code=75)
-    assert "a-broken: POP3, signing in other@firma.cz" in said
+    assert "a-broken: POP3, signing in (other@firma.cz at localhost:" in said
     assert place.ledger()["boxes"]["crm"]["arrived"] == 1

@@ -15,7 +15,7 @@ MONITOR = "Monitoring <monitor@hosting.example>"
 
 def samples(post: Post) -> list[Sample]:
     """The machines' mail, in the order of its arrival."""
-    return [*_problems(post), *_notices(post), *_junk(post), *_bounces(post), *_harmful(post)]
+    return [*_problems(post), *_notices(post), *_junk(post), *_own_rules(post), *_bounces(post), *_harmful(post)]
 
 
 def _problem(slug: str, subject: str, status: str, at: str, contract: str = "2026-02", day: int = 1) -> Letter:
@@ -98,6 +98,20 @@ def _junk(post: Post) -> list[Sample]:
         post.sample(Letter("bez-odesilatele", "nobody", NOVOTNA, "Undisclosed", "…\n", day=2, at="03:40", verified=False), (
             "No usable sender: nobody could answer it.",
             "Bez použitelného odesílatele: nikdo by neodpověděl."), ("SPAM", "DELETED"), "invalid_addresses"),
+    ]  # fmt: skip
+
+
+def _own_rules(post: Post) -> list[Sample]:
+    return [
+        post.sample(Letter(
+            "anketa", "Ankety <pozvani@ankety.example>", NOVOTNA, "Jak jste spokojeni?", "Vyplňte anketu …\n", day=2, at="07:10"), (
+            "A rule that the administrator made leaves out what nobody wants to see.",
+            "Pravidlo, které si přidal správce, vynechá, co nikdo nechce vidět."), ("OWN RULE", "DELETED"), "own_rule"),
+        post.sample(Letter(
+            "potvrzeni-objednavky", "Nordwind <auftrag@nordwind.example>", SVOBODA, "Bestellbestätigung 88-1",
+            "Ihre Bestellung wird bearbeitet.\n", day=2, at="07:20"), (
+            "Another one files order confirmations under a contract, for one salesperson.",
+            "Jiné řadí potvrzení objednávek pod zakázku, jedné obchodnici."), rule="own_filing"),
     ]  # fmt: skip
 
 
