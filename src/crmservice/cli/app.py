@@ -38,6 +38,7 @@ COMMANDS = {
     "restore": ("crmservice.cli.restore:restore", "Restore a home folder from a backup and verify it."),
     "erase": ("crmservice.cli.erase:erase", "Show and remove everything that is kept of a person; legal holds."),
     "audit": ("crmservice.cli.audit:audit", "List who did what, or verify that nobody touched that list."),
+    "migrate": ("crmservice.cli.migrate:migrate", "Take over the folder of the old service, CRMService.exe."),
     "service": ("crmservice.cli.service:service", "Install, start, stop or remove the background service."),
     "canary": ("crmservice.cli.canary:canary", "Test each employee's forwarding by a marked mail."),
     "demo": ("crmservice.cli.demo:demo", "Make a sample company with sample mail and show what becomes of it."),

@@ -66,7 +66,7 @@ def check(
         print(json.dumps([finding._asdict() for finding in findings], ensure_ascii=False))
     else:
         for finding in findings:
-            print(_line(finding))
+            print(line_of(finding))
     raise typer.Exit(exit_code(findings))
 
 
@@ -230,7 +230,8 @@ def _of_ending(ending: Ending) -> Finding:
     )
 
 
-def _line(finding: Finding) -> str:
+def line_of(finding: Finding) -> str:
+    """A finding as a line for people."""
     words = {
         "fault": _("FAULT"), "warning": _("WARNING"), "risk": _("RISK"), "unreachable": _("NOT REACHED"), "fine": _("OK"),
     }  # fmt: skip

@@ -99,7 +99,8 @@ def take_lease(box: Box) -> Lease:
     return lease.take(box.name)
 
 
-def _begin(home: Path, life: Life, say: Say) -> Cycle:
+def begin(home: Path, life: Life, say: Say) -> Cycle:
+    """Read the configuration, connect, listen for the wish to end. Raises BadConfiguration or DatabaseUnavailable."""
     found = wiring.configured(home)
     log = ServiceLog(home, found.settings.zone, wiring.now, found.settings.log)
     for fault in found.faults:
@@ -117,7 +118,7 @@ def _begin(home: Path, life: Life, say: Say) -> Cycle:
 
 def run(home: Path, life: Life, say: Say) -> int:
     """One cycle; returns the exit code of SPEC chapter 11."""
-    cycle = _begin(home, life, say)
+    cycle = begin(home, life, say)
     files.tell(files.by_box(cycle.found.faults), [box.name for box in cycle.found.boxes])
     files.tell_unknown_keys(cycle.found.warnings)
     try:
@@ -129,7 +130,7 @@ def run(home: Path, life: Life, say: Say) -> int:
 def import_folder(home: Path, folder: Path, name: str, life: Life, *, say: Say, progress: Progress) -> int:
     """Copy a folder of mail into a box and file it; returns the exit code."""
     source = ImportFolder(folder)
-    cycle = _begin(home, life, say)
+    cycle = begin(home, life, say)
     box = wiring.the_box(cycle.found.boxes, name)
     lease = take_lease(box)
     done = 0

@@ -11,7 +11,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -21,12 +21,12 @@ from crmservice.backup.folder import BackupFolder
 from crmservice.backup.manifest import NAME, BadBackup, Manifest
 from crmservice.config import Box, Settings
 from crmservice.errors import BadConfiguration, TryLater
-from crmservice.mail.mentions import mentions
 from crmservice.service import wiring
+from crmservice.service.adopting import Adopting, by_arrival
 from crmservice.service.backing_up import BATCH, BATCH_BYTES, HOME, JOURNALS, MAIL, key_of, snapshots
 from crmservice.service.erasing import Erasing
 from crmservice.service.verifying import differences
-from crmservice.store import audit, database, dump, erasures, holds, inbox, journal, kept_mail, lease, ledger, locks
+from crmservice.store import audit, database, dump, erasures, holds, journal, kept_mail, lease, ledger, locks
 from crmservice.store.ledger import Difference, Told
 from crmservice.words import Words
 
@@ -88,7 +88,7 @@ class Restore:
             changed = gone.replaced | gone.reduced
             mails = _Mails(backup.pool, raw, frozenset(gone.gone | gone.dropped), changed, self.told)
             copied = mails.bring_back()
-            taken = _TakeIn(raw, mails, found.boxes).all()
+            taken = _taken_in(raw, mails, found.boxes)
             erased = Erasing(self.home, raw, found.boxes, self.now).again(gone)
             audit.append(wiring.AT_THE_MACHINE, "cli", "restore", backup.folder.name, {"taken_in": taken})
             wrong = tuple(differences(raw, self.home, quick=True))
@@ -193,9 +193,7 @@ class _Mails:
 
     def newer(self, where: RawMail) -> Iterator[Found]:
         """Mail that no row names, in order of arrival."""
-        for day in filter(ledger.is_day, where.days()):
-            files = sorted(where.files(day), key=lambda file: (file.written, file.path))
-            yield from (file for file in files if file.path not in self.known | self.removed)
+        yield from (file for file in by_arrival(where) if file.path not in self.known | self.removed)
 
     def _bring(self, path: str, row: ledger.Kept) -> None:
         right = {row.sha256, self.changed.get(path, row.sha256)}
@@ -227,54 +225,13 @@ def _checksum(raw: RawMail, path: str) -> str | None:
         return None
 
 
-@dataclass
-class _TakeIn:
-    """Takes mail that no row names into the inbox, as if it arrived when it was written."""
-
-    raw: RawMail
-    mails: _Mails
-    boxes: Sequence[Box]
-    _batch: list[inbox.New] = field(default_factory=list)
-    count: int = 0
-
-    def all(self) -> int:
-        """Mail of the home, and what lies beside the backups beyond it. Returns how many; none where there is no box."""
-        homes: tuple[RawMail, ...] = (self.raw, self.mails.pool) if self.boxes else ()
-        for home in homes:
-            for file in self.mails.newer(home):
-                self._take(home, file)
-        self._write()
-        return self.count
-
-    def _take(self, home: RawMail, file: Found) -> None:
-        content = home.read(file.path)
-        if home is not self.raw:
-            self.raw.put({file.path: content})
-        self.mails.known.add(file.path)
-        day = date.fromisoformat(PurePosixPath(file.path).parent.name)
-        box = _box_of(content, self.boxes)
-        arrived, checksum = _arrived(file.written, day, box), ledger.checksum(content)
-        self._batch.append(
-            inbox.New(box.name, SOURCE, file.path, checksum, len(content), file.path, arrived, day, gone=True)
-        )
-        if len(self._batch) >= BATCH:
-            self._write()
-
-    def _write(self) -> None:
-        if self._batch:
-            inbox.accept(self._batch)
-        self.count += len(self._batch)
-        self._batch = []
-
-
-def _box_of(content: bytes, boxes: Sequence[Box]) -> Box:
-    """The box whose address the mail names as somebody who got it; the first one where it names none."""
-    named = mentions(content)
-    return next((box for box in boxes if box.email in named.parties), boxes[0])
-
-
-def _arrived(written: datetime, day: date, box: Box) -> datetime:
-    """When the file was written, if that was on its day; a copy is younger: noon of the day then."""
-    if written.astimezone(box.zone).date() == day:
-        return written
-    return datetime.combine(day, time(12), box.zone)
+def _taken_in(raw: RawMail, mails: _Mails, boxes: Sequence[Box]) -> int:
+    """Take in mail of the home, and what lies beside the backups beyond it. Returns how many; none where there is no box."""
+    adopting = Adopting(raw, boxes, SOURCE)
+    homes: tuple[RawMail, ...] = (raw, mails.pool) if boxes else ()
+    for home in homes:
+        for file in mails.newer(home):
+            adopting.take(home, file)
+            mails.known.add(file.path)
+    adopting.write()
+    return adopting.count

@@ -8,6 +8,7 @@ from typing import Any
 from crmservice.crm.tables import BadTables, Record, address_taken, levels
 from crmservice.mail.text import fold
 from crmservice.store import bulk, models
+from crmservice.store.database import refresh
 from crmservice.store.loading import Load, Model, Placed, Values, chosen, place, standing, write
 
 _FLAGS = ("allow_emails", "allow_bulk_emails", "email_broken")
@@ -150,3 +151,9 @@ def _replace_addresses(model: Model, owner: str, placed: Sequence[Placed]) -> No
     bulk.execute_in(f"DELETE FROM {table} WHERE {owner} IN {{in}}", old)  # noqa: S608 (our own names)
     rows = ((key, one, one.rpartition("@")[2]) for key, emails in wished.items() for one in emails)
     bulk.insert(model, owner, "address", "domain").run(rows)
+
+
+def anybody() -> bool:
+    """Whether there is a user at all. Raises DatabaseUnavailable."""
+    refresh()
+    return bool(bulk.query("SELECT 1 FROM crm_user LIMIT 1"))
