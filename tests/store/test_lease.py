@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from crmservice.errors import TryLater
 from crmservice.store import bulk, database, inbox, lease, locks
@@ -62,6 +62,27 @@ def test_a_lease_that_nobody_renewed_is_free(home: Path) -> None:
     second.renew()
     second.release()
     assert bulk.query("SELECT until FROM crm_lease") == [(None,)]
+
+
+@pytest.mark.parametrize("home", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True)
+def test_one_that_was_paused_in_the_middle_of_a_write_keeps_no_box(home: Path) -> None:
+    """Time-outs of the server end a transaction between two statements; within a pipeline it counts as at work."""
+    lease.take("crm")
+    bulk.execute("UPDATE crm_lease SET until = clock_timestamp() - interval '1 second'")
+    paused = connection.copy()
+    paused.ensure_connection()
+    raw = paused.connection.pgconn
+    raw.exec_(b"BEGIN")
+    raw.exec_(b"SET LOCAL idle_in_transaction_session_timeout = 1")
+    raw.enter_pipeline_mode()
+    raw.send_query_params(b"UPDATE crm_lease SET until = clock_timestamp() + interval '1 hour'", None)
+    raw.send_flush_request()
+    raw.flush()
+    while not bulk.query("SELECT 1 FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()"):
+        pass
+    bulk.execute("SET lock_timeout = '10s'")
+    lease.take("crm").release()
+    paused.close()
 
 
 @pytest.mark.parametrize("home", ["sqlite"], indirect=True)

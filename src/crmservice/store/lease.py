@@ -156,6 +156,14 @@ def _epoch(box: str) -> int:
     return int(rows[0][0]) if rows else 0
 
 
+# A process that was paused while it wrote keeps the row locked although its lease has ended. The server's own time-out
+# ends it between two statements, but not in the middle of a pipeline (psycopg's executemany).
+_END_STUCK = (
+    "SELECT pg_terminate_backend(a.pid) FROM crm_lease l JOIN pg_stat_activity a ON a.backend_xid = l.xmax"
+    " WHERE l.box = %s AND l.until < clock_timestamp()"
+)
+
+
 def _take_row(box: str, expiry: float) -> Lease:
     take_it = (
         "INSERT INTO crm_lease (box, epoch, holder, until)"
@@ -163,6 +171,7 @@ def _take_row(box: str, expiry: float) -> Lease:
         " ON CONFLICT (box) DO UPDATE SET epoch = crm_lease.epoch + 1, holder = excluded.holder, until = excluded.until"
         " WHERE crm_lease.until IS NULL OR crm_lease.until < clock_timestamp()"
     )
+    bulk.query(_END_STUCK, [box])
     with database.writing():
         if bulk.execute(take_it, [box, holder(), expiry]) == 0:
             rows = bulk.query("SELECT holder FROM crm_lease WHERE box = %s", [box])
