@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,6 +53,12 @@ def calls(lines: Iterable[str]) -> Iterator[Call]:
 def _call(name: str, arguments: str, result: int) -> Call:
     outside = _TEXT.sub('""', arguments)
     return Call(name, tuple(_FILE.findall(outside)), tuple(_TEXT.findall(arguments)), result)
+
+
+def made(trace: Path, names: str) -> list[tuple[str, int]]:
+    """Every call of these names in a trace, with its number: strace counts each kind on its own."""
+    count = Counter(line.split()[1].partition("(")[0] for line in trace.read_text().splitlines() if "(" in line)
+    return [(name, number) for name in names.split(",") for number in range(1, count[name] + 1)]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ WAITING = 40
 WITHIN = (0.05, 0.2, 0.8)
 """Seconds: most deaths are to fall on the first batch, some on what follows."""
 
-KILLS = 70
+KILLS = 20
 CAMPAIGNS = 10
 KILLS_IN_FULL = 101
 """Of each campaign and protocol: 3,030 in all. With none lost, fewer than one death in a thousand loses mail (95 %)."""

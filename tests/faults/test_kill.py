@@ -20,7 +20,7 @@ from tests.faults.warm import wait_until
 WAITING = 200
 """Mails in the mailbox whenever a run begins."""
 
-KILLS = 8
+KILLS = 4
 MANY_KILLS = int(os.environ.get("CRM_TEST_KILLS", "100"))
 COMMANDS = (("run",), ("run", "--once"))
 

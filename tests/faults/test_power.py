@@ -20,7 +20,7 @@ from tests.faults.warm import Warm
 
 WAITING = 12
 WITHIN = (0.05, 0.2, 0.6)
-CUTS = 25
+CUTS = 15
 CAMPAIGNS = 4
 CUTS_IN_FULL = 60
 """Of each campaign, protocol and file system: 1,440 in all."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from tests.faults.fixtures import Figures
 from tests.faults.order import Order
 from tests.faults.scene import PATIENCE_S, Scene, new_seed, scene
-from tests.faults.strace import CALLS, beside, calls
+from tests.faults.strace import CALLS, beside, calls, made
 from tests.faults.warm import Warm, wait_until
 
 PROTOCOLS = ("pop3", "imap", "emlDir")
@@ -28,7 +27,7 @@ AT_DEATH = f"{DURABLE},sendto"
 FAILURES = [("fsync,fdatasync", "EIO"), (DURABLE, "ENOSPC")]
 NUMBERS = {"EIO": "C6", "ENOSPC": "C5"}
 
-SAMPLE = 8
+SAMPLE = 4
 """So many calls of each protocol in ``make check``; each of them in the long run."""
 PAIRS = 500
 """Deaths during the recovery from a death, in the long run."""
@@ -65,8 +64,7 @@ class Striking:
         with self._scene() as scene:
             self._run(scene, "-e", f"trace={names}")
             assert scene.place.faults() == []
-        made = Counter(line.split()[1].partition("(")[0] for line in self.trace.read_text().splitlines() if "(" in line)
-        return [(name, number) for name in names.split(",") for number in range(1, made[name] + 1)]
+        return made(self.trace, names)
 
     def deaths(self, *strikes: Strike) -> int:
         """Workers that die one after another, then one that is left alone; how many died.

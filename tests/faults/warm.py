@@ -40,6 +40,7 @@ class Order:
 
     ``before``: how the worker before it ended. ``waits``: seconds for a connection, the next bytes, a session in all.
     ``ahead``: so many seconds its clock is ahead. ``held``: it stops itself (SIGSTOP) before it begins.
+    ``listens``: the box's listener (SMTP) is wanted, not its worker.
     """
 
     home: str
@@ -49,6 +50,7 @@ class Order:
     waits: tuple[float, float, float] = (5.0, 5.0, 30.0)
     ahead: float = 0.0
     held: bool = False
+    listens: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,10 @@ def _work(order: Order, life: Life) -> int:
 
     found = wiring.configured(Path(order.home))
     box, wake = _reached(found.boxes[0], order), Wake()
+    if order.listens:
+        from crmservice.service.listening import Listener
+
+        return Listener(box, found.settings, lambda: None, life).run()
     life.stop._wake = wake  # the parent of the service gives it at the birth
     ahead = timedelta(seconds=order.ahead)
     pace = Pace(look=BETWEEN, held=BETWEEN, timeouts=Timeouts(*order.waits))
@@ -198,8 +204,8 @@ def _say(words: object, _fault: bool) -> None:
 
 
 LOADED = (
-    "service.rounds", "service.verifying", "service.worker", "sources.eml_folder", "sources.imap", "sources.pop3",
-    "store.gateway", "store.inbox", "store.lease",
+    "service.listening", "service.rounds", "service.verifying", "service.worker", "sources.eml_folder", "sources.imap",
+    "sources.pop3", "sources.smtp_in.session", "store.gateway", "store.inbox", "store.lease",
 )  # fmt: skip
 """What workers use and load late."""
 
