@@ -117,8 +117,23 @@ def test_trouble_is_503_and_exit_code_1(shell: Shell) -> None:
         assert [one["code"] for one in json.loads(caught.value.read())["troubles"]] == ["never-ran"]
     finally:
         endpoint.close()
-    done = shell.run("status", "--quiet")
+    done = shell.run("status", "--quiet", "--live")
     assert (done.returncode, "does the service run?" in done.stdout) == (1, True)
+
+
+def test_mail_that_was_set_aside_is_a_persons_trouble_and_no_reason_to_restart(shell: Shell) -> None:
+    (shell.box() / "1.eml").write_bytes(b"")
+    ill = b"From: eva@acme.cz\r\nX: " + b"a" * 2_000_000 + b"\r\n\r\n"
+    (shell.folder / "in-crm" / "2.eml").write_bytes(ill)
+    shell.run("run", "--once")
+    assert "set aside: 1" in shell.run("status", "--quiet").stdout
+    assert shell.run("status", "--live").returncode == 0
+    endpoint = observing.serve(shell.home, "127.0.0.1:0")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{endpoint.port}/live") as answer:
+            assert json.loads(answer.read()) == {"at_work": True}
+    finally:
+        endpoint.close()
 
 
 def test_an_address_that_is_taken_is_told() -> None:

@@ -26,6 +26,9 @@ def status(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only what a person must look at.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="For supervisors: exit code 1 only where the service goes no rounds.")
+    ] = False,
 ) -> None:
     """Show how the service fares: each box, what waits, what was set aside, notices, jobs, room on the disk.
 
@@ -41,7 +44,7 @@ def status(
         print(json.dumps(observing.as_json(health), ensure_ascii=False))
     else:
         _show(ctx.obj.home, health, quiet=quiet)
-    if health.troubles():
+    if health.troubles() if not live else not health.at_work():
         raise typer.Exit(exits.FAILED)
 
 

@@ -32,7 +32,8 @@ def gather(home: Path) -> Health:
 
 def serve(home: Path, address: str) -> Endpoint:
     """Serve metrics and health of a home at an address; until it is closed."""
-    return Endpoint(address, {"/metrics": lambda: _metrics(home), "/health": lambda: _health(home)})
+    answers = {"/metrics": lambda: _metrics(home), "/health": lambda: _health(home), "/live": lambda: _live(home)}
+    return Endpoint(address, answers)
 
 
 def _metrics(home: Path) -> Answer:
@@ -46,14 +47,22 @@ def _metrics(home: Path) -> Answer:
 
 
 def _health(home: Path) -> Answer:
+    found = _gathered(home)
+    return 503 if found.troubles() else 200, "application/json", json.dumps(as_json(found)).encode() + b"\n"
+
+
+def _live(home: Path) -> Answer:
+    at_work = _gathered(home).at_work()
+    return 200 if at_work else 503, "application/json", json.dumps({"at_work": at_work}).encode() + b"\n"
+
+
+def _gathered(home: Path) -> Health:
     from crmservice.store import database
 
     try:
-        found = as_json(gather(home))
+        return gather(home)
     finally:
         database.disconnect()
-    status = 200 if found["status"] == "ok" else 503
-    return status, "application/json", json.dumps(found).encode() + b"\n"
 
 
 def as_json(health: Health) -> dict[str, object]:

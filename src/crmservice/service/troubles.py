@@ -18,6 +18,8 @@ WAITS_LONG = timedelta(minutes=15)
 CYCLES_MISSED = 3
 LOW_DISK_BYTES = 512 * 1024 * 1024
 JOB_HANGS = timedelta(hours=12)
+RESTART_HELPS = frozenset(("never-ran", "not-running"))
+"""Codes of troubles that a supervisor may answer with a restart; the others want a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,10 @@ class Health:
         for box in self.poll:
             found += _of_box(box, self)
         return [*found, *_of_disk(self.disk), *_of_sending(self.counts), *_of_jobs(self)]
+
+    def at_work(self) -> bool:
+        """Whether the service goes its rounds, though something else may be wrong."""
+        return not any(one.code in RESTART_HELPS for one in self.troubles())
 
     def minute(self, when: datetime) -> str:
         """``2026-11-25 19:30`` on the wall clock of the home."""
