@@ -54,6 +54,24 @@ def test_what_no_row_names_is_removed_half_written_or_whole(tmp_path: Path) -> N
     assert later.unsettled() == []
 
 
+def test_the_removal_is_durable_before_the_note_of_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kept,) = folder(tmp_path).keep([b"one"], DAY)
+    later = folder(tmp_path)
+    known_then: list[list[str]] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        assert Path(f"/proc/self/fd/{file}").readlink().name == DAY.isoformat()
+        assert not (tmp_path / kept.path).exists()
+        known_then.append(folder(tmp_path).unsettled())
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    later.settle([kept.path])
+    assert known_then == [[kept.path]]
+    assert later.unsettled() == []
+
+
 def test_each_box_has_a_note_of_its_own(tmp_path: Path) -> None:
     folder(tmp_path, "a/b").keep([b"one"], DAY)
     assert folder(tmp_path, "crm").unsettled() == []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -45,12 +46,14 @@ def durable_in(home: Path) -> Probe:
 class Mailbox:
     """Mail by its UID. ``reuses``: UIDs that became free are given again (a POP3 server that numbers its slots).
 
+    ``answers_after``: seconds from a deletion to the word that it is done; who dies in between must know the mail again.
     ``early``: deletions that were asked for before the mail was durable here. ``removed``: the bytes of what is gone.
     ``most``: how many sessions there were at the same time. ``called``: set whenever one begins.
     """
 
     probe: Probe = lambda _raw: ""
     reuses: bool = False
+    answers_after: float = 0.0
     waiting: dict[int, bytes] = field(default_factory=dict)
     removed: list[bytes] = field(default_factory=list)
     early: list[str] = field(default_factory=list)
@@ -83,6 +86,7 @@ class Mailbox:
         """Delete them for good."""
         with self.asking:
             self.removed += [raw for uid in sorted(uids) if (raw := self.waiting.pop(uid, None)) is not None]
+        time.sleep(self.answers_after)
 
     @contextlib.contextmanager
     def served(self, *protocols: str) -> Iterator[dict[str, int]]:

@@ -47,6 +47,7 @@ def _filed(place: Place) -> Iterable[str]:
             yield f"{name}: in the inbox as {dict(found)}, not {dict(wanted)}"
         if activities[name] != (number := 0 if poison.kind(raw) else 1):
             yield f"{name}: {activities[name]} activities, not {number}"
+    yield from _why(place)
     if verdicts:
         yield f"{sum(map(Counter.total, verdicts.values()))} rows of mail that was never sent"
     lines = Counter(line.split(" ", 3)[3] for line in place.log() if " DELETED" in line or "PROCESSED" in line)
@@ -55,6 +56,13 @@ def _filed(place: Place) -> Iterable[str]:
     for line, count in lines.items():
         if count > max((times for name, times in sent.items() if f"'{name}'" in line), default=count):
             yield f"in the log {count} times: {line}"
+
+
+def _why(place: Place) -> Iterable[str]:
+    """Why good mail was set aside, if any was."""
+    poisonous = {sha256(raw).hexdigest() for raw in place.sent if poison.kind(raw)}
+    rows = place.query("SELECT sha256, attempts, trail FROM crm_message WHERE verdict = 'set_aside'")
+    yield from (f"set aside at attempt {attempts}: {trail}" for one, attempts, trail in rows if one not in poisonous)
 
 
 def _kept(place: Place) -> Iterable[str]:

@@ -38,12 +38,11 @@ def cut(scene: Scene, outer: Disk, inner: Disk, cuts: int) -> list[str]:
         with scene.mailbox.asking:
             for disk in scene.chance.sample([outer, inner], 2):
                 disk.cut()
-            scene.gone(worker.kill())
+            scene.off(worker.kill())
             inner.unmount()
             outer.unmount()
             outer.mount()
             inner.mount()
-        scene.kills += 1
     return scene.settle()
 
 

@@ -80,9 +80,12 @@ class BackupFolder:
             raise BackupFailed("what the last run left can't be read: {why}", why=system_words(fault)) from fault
 
     def settle(self, without_row: Sequence[str] = ()) -> None:
-        """Every file of the batch has its row but these, which are removed. Raises BackupFailed."""
+        """Every file of the batch has its row but these, which are removed. Raises BackupFailed.
+
+        Durably, before the note of them ends: a power cut could bring them back, and nobody would know them any more.
+        """
         try:
-            self._forget([name for path in without_row for name in (path, f"{path}{TEMPORARY}")])
+            self._forget_durably(without_row)
             if self._in_flight is not None:
                 self._in_flight.end()
         except OSError as fault:
@@ -122,10 +125,7 @@ class BackupFolder:
     def remove(self, paths: Sequence[str]) -> None:
         """Remove files, and what a death may have left beside them, durably. Raises BackupFailed."""
         try:
-            self._forget([name for path in paths for name in (path, f"{path}{TEMPORARY}")])
-            for folder in sorted({PurePosixPath(path).parent for path in paths}):
-                with contextlib.suppress(FileNotFoundError):
-                    self._sync(self.home / folder)
+            self._forget_durably(paths)
         except OSError as fault:
             raise BackupFailed(
                 "the backup {path} can't be removed: {why}",
@@ -163,6 +163,12 @@ class BackupFolder:
     def _write(self, folder: PurePosixPath, named: Mapping[str, bytes]) -> None:
         with self._directory(self.home / folder) as directory:
             _write(directory, named)
+
+    def _forget_durably(self, paths: Sequence[str]) -> None:
+        self._forget([name for path in paths for name in (path, f"{path}{TEMPORARY}")])
+        for folder in sorted({PurePosixPath(path).parent for path in paths}):
+            with contextlib.suppress(FileNotFoundError):
+                self._sync(self.home / folder)
 
     def _forget(self, written: Sequence[str]) -> None:
         for path in written:
