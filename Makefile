@@ -10,6 +10,8 @@ STAMP := $(VENV)/.installed
 # Both cores here, more where there are more; each worker is a process.
 JOBS ?= auto
 PYTEST := $(BIN)/python -m pytest
+# Tests start the command hundreds of times: compiled modules are kept, whatever the machine's environment says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv lock demo check quick full faults servers bench clean format \
         check-format check-lint check-types check-imports check-tests check-migrations check-translations check-docs \

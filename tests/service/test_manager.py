@@ -184,7 +184,7 @@ def test_boxes_come_and_go(home: Home) -> None:
         service.until(lambda: service.notes("two") == ["two@firma.cz nothing"])
         (home.folder / "one.xml").unlink()
         service.until(lambda: service.notes() == ["one@firma.cz nothing", "ended"])
-        assert len(children(service.process.pid)) == 1
+        service.until(lambda: len(children(service.process.pid)) == 1)
         home.box({"pop3Email": "one@firma.cz"}, "one.xml")
         service.until(lambda: len(service.notes()) == 3)
         service.end()
