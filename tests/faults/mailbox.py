@@ -168,7 +168,11 @@ class Folder(Mailbox):
 
     def left(self) -> list[bytes]:
         """What lies in it."""
-        return [file.read_bytes() for file in sorted(self.path.iterdir())]
+        found = []
+        for file in sorted(self.path.iterdir()):
+            with contextlib.suppress(FileNotFoundError):  # a worker took it in between
+                found.append(file.read_bytes())
+        return found
 
     @contextlib.contextmanager
     def served(self, *_protocols: str) -> Iterator[dict[str, int]]:
