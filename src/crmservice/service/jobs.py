@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from crmservice.service import canaries, expiry, mailing
+from crmservice.service import canaries, expiry, mailing, rhythm
 from crmservice.service.metrics_endpoint import metrics_endpoint
 from crmservice.service.scheduled import Beside, Scheduled
 
-JOBS: tuple[Scheduled, ...] = (mailing.SEND, canaries.WATCH, expiry.WATCH)
+JOBS: tuple[Scheduled, ...] = (mailing.SEND, canaries.WATCH, expiry.WATCH, rhythm.WATCH)
 """Every job of the service."""
 
 BESIDE: tuple[Beside, ...] = (metrics_endpoint,)
