@@ -7,7 +7,7 @@ longer. Silence is unusual when it is worth enough such mail, and half again as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import log
@@ -16,6 +16,9 @@ from statistics import median
 from dateutil.easter import easter
 
 WEEKS = 8
+LOOK_BACK = 2 * WEEKS * timedelta(weeks=1)
+"""So much mail must be known: a silence may last as long as what it is held against."""
+
 LEAST_WEEKS = 4
 LEAST_MAILS = 12
 BOX, USER = 8.0, 14.0
@@ -47,21 +50,27 @@ def quiet(day: date) -> bool:
 def silence(counts: Mapping[date, int], until: date, worth: float) -> Silence | None:
     """The silence that lasts through ``until``, if it is unusual. ``counts``: mails of each day, days without left out.
 
-    Looks eight weeks back. ``worth``: BOX or USER.
+    Mail after ``until`` has ended it. Held against the eight weeks before it, so that it does not become usual itself.
+    ``worth``: BOX or USER.
     """
-    days = [until - n * DAY for n in range(WEEKS * 7 - 1, -1, -1)]
-    with_mail = [day for day in days if counts.get(day, 0) > 0]
-    if not with_mail or with_mail[-1] == until:
+    with_mail = [day for day, count in counts.items() if count > 0 and day > until - LOOK_BACK]
+    last = max(with_mail, default=until)
+    if last >= until:
         return None
-    first, last = with_mail[0], with_mail[-1]
-    usual = _usual({day: counts.get(day, 0) for day in days if first <= day <= last})
+    first = min(day for day in with_mail if day > last - timedelta(weeks=WEEKS))
+    history = {day: counts.get(day, 0) for day in _days(first, last)}
+    usual = _usual(history)
     if usual is None:
         return None
-    missing = usual.expected(day for day in days if day > last)
-    before = max((usual.expected(gap) for gap in _gaps(days, counts, first, last)), default=0.0)
+    missing = usual.expected(_days(last + DAY, until))
+    before = max((usual.expected(gap) for gap in _gaps(history)), default=0.0)
     if missing * usual.patience >= worth and missing >= LONGER * before:
         return Silence(last, missing)
     return None
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + n * DAY for n in range((last - first).days + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class _Usual:
     weekdays: Sequence[float]
     patience: float
 
-    def expected(self, days: Iterator[date] | Sequence[date]) -> float:
+    def expected(self, days: Iterable[date]) -> float:
         return sum(self.weekdays[day.weekday()] for day in days if not quiet(day))
 
 
@@ -93,13 +102,11 @@ def _usual(history: Mapping[date, int]) -> _Usual | None:
     )
 
 
-def _gaps(days: Sequence[date], counts: Mapping[date, int], first: date, last: date) -> Iterator[list[date]]:
-    """The silences between the first mail and the last."""
+def _gaps(history: Mapping[date, int]) -> Iterator[list[date]]:
+    """The silences within."""
     gap: list[date] = []
-    for day in days:
-        if not first < day <= last:
-            continue
-        if counts.get(day, 0) == 0:
+    for day, count in history.items():
+        if count == 0:
             gap.append(day)
         elif gap:
             yield gap

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from crmservice.config import Box
 from crmservice.notices import note
-from crmservice.notices.rhythm import BOX, USER, WEEKS, Silence, silence
+from crmservice.notices.rhythm import BOX, LOOK_BACK, USER, Silence, silence
 from crmservice.service.scheduled import Context, Scheduled, every
 from crmservice.words import Words
 
@@ -46,7 +46,7 @@ def silences(box: str, until: date) -> Iterator[tuple[str, Silence]]:
     """The box's unusual silence, under an empty name; or else those of its users."""
     from crmservice.store import rhythm
 
-    since = until - timedelta(weeks=WEEKS)
+    since = until - LOOK_BACK
     if one := silence(rhythm.of_box(box, since), until, BOX):
         yield "", one
         return
