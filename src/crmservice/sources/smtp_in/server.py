@@ -52,7 +52,8 @@ def try_listening(address: str, seconds: float = 5.0) -> None:
 def _is_ours(address: str, seconds: float) -> bool:
     """Whether who listens there greets as we do, or sends us away as we do."""
     with contextlib.suppress(OSError), socket.create_connection(host_port(address), timeout=seconds) as sock:
-        said = sock.makefile("rb").readline(1000).decode("latin-1").rstrip()
+        with sock.makefile("rb") as stream:
+            said = stream.readline(1000).decode("latin-1").rstrip()
         return said.endswith(f" {IDENT}") or said in REFUSALS
     return False
 

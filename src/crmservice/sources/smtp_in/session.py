@@ -140,7 +140,7 @@ class Session(SMTP):
         """Begin a transaction, where nothing stands against it."""
         if self._needs_tls():
             await self.push(NEEDS_TLS if self.tls_context else NO_TLS_NOW)
-        elif await self._bears():
+        elif await self._still_welcome():
             await super().smtp_MAIL(arg)
 
     async def smtp_RCPT(self, arg: str | None) -> None:
@@ -150,7 +150,7 @@ class Session(SMTP):
         await super().smtp_RCPT(arg)
         if len(self.envelope.rcpt_tos) == before:
             self._tell("recipient", f"{self._peer}: recipient refused: {(arg or '')[:200]}")
-            await self._bears()
+            await self._still_welcome()
 
     async def smtp_AUTH(self, _arg: str) -> None:
         """Nobody signs in here: networks decide who may deliver."""
@@ -163,7 +163,7 @@ class Session(SMTP):
     def _needs_tls(self) -> bool:
         return self._tls_protocol is None and self._terms.must_encrypt(self._peer)
 
-    async def _bears(self) -> bool:
+    async def _still_welcome(self) -> bool:
         """Count a command that brought no message yet; whether the session goes on."""
         self._fruitless += 1
         if self._fruitless <= self._terms.fruitless:
@@ -190,11 +190,11 @@ class Session(SMTP):
             await self.push("354 End data with <CR><LF>.<CR><LF>")
             await self._receive(mail)
             reply = await self._answer(mail)
+            for _recipient in self.envelope.rcpt_tos if self._lmtp else ("",):
+                await self.push(reply)
         finally:
             mail.close()
             self._taking = False
-        for _recipient in self.envelope.rcpt_tos if self._lmtp else ("",):
-            await self.push(reply)
         self.envelope = self._create_envelope()
         if self._leaving:
             self._bye()

@@ -15,12 +15,13 @@ Peer = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The terms of one box. Seconds and bytes; ``spool`` is the folder for messages too large for memory.
+    """The terms of one box. ``spool`` is the folder for messages too large for memory.
 
-    ``idle``: for the next command, and for the next bytes of a message while little comes (RFC 5321 section
-    4.5.3.2.7 asks for five minutes at least). ``storing``: for a message to become durable; a sender waits ten
-    minutes (section 4.5.3.2.6). ``farewell``: for what is at hand when the service ends. ``watch``: how often a wish to end is looked for. ``connections`` at once
-    in all, ``each`` of them from one address; ``fruitless`` transactions and refused recipients in a row.
+    Seconds: ``idle`` for the next command, and for the next bytes of a message while little comes (RFC 5321 section
+    4.5.3.2.7 asks for five minutes at least); ``storing`` for a message to become durable (a sender waits ten
+    minutes, section 4.5.3.2.6); ``farewell`` for what is at hand when the service ends, which is looked for every
+    ``watch``. ``connections`` at once in all, ``each`` of them from one address; ``fruitless`` transactions and
+    refused recipients in a row.
     """
 
     box: Box
