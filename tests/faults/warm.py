@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -186,9 +186,21 @@ def _work(order: Order, life: Life) -> int:
 
         return Listener(box, found.settings, lambda: None, life).run()
     life.stop._wake = wake  # the parent of the service gives it at the birth
-    ahead = timedelta(seconds=order.ahead)
+    if order.ahead:
+        _jump(timedelta(seconds=order.ahead))
     pace = Pace(look=BETWEEN, held=BETWEEN, timeouts=Timeouts(*order.waits))
-    return Worker(box, found.settings, life, wake, _say, lambda: wiring.now() + ahead, pace).run()
+    return Worker(box, found.settings, life, wake, _say, wiring.now, pace).run()
+
+
+def _jump(ahead: timedelta) -> None:
+    """The clock of this worker jumps."""
+    from crmservice.service import wiring
+    from crmservice.store import bulk
+
+    def now() -> datetime:
+        return datetime.now(UTC) + ahead
+
+    wiring.now = bulk.now = now
 
 
 def _reached(box: Box, order: Order) -> Box:
