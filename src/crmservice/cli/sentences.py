@@ -34,6 +34,8 @@ SENTENCES: Mapping[str, str] = {
     "nothing-ignored": "no subject is ignored here",
     "reply-or-forward": "a reply or a forward of such mail",
     "listed": "an address that is never filed takes part",
+    "listed-by-users": "it is never filed for {count} users, by lists of their own",
+    "listed-by-all": "it is never filed for whomever it would be filed for",
     "nobody-listed": "nobody takes part whose mail is never filed",
     "no-own-rule": "there are no rules of your own",
     "no-own-rule-fits": "none of your own rules fits",

@@ -63,7 +63,8 @@ class Directory:
     ``tasks`` by folded number; ``types`` maps a folded name to the name; ``problems`` a problem id to its
     task's folded number; ``threads`` a message-id digest to its thread; ``sent_ids`` are digests of
     Message-IDs and ``sent_to`` addresses of mail that we sent (SPEC 13.5); ``domains`` maps a company's
-    mail domain to its accounts; ``turns`` a shared address's id to the user who had the last mail.
+    mail domain to its accounts; ``turns`` a shared address's id to the user who had the last mail; ``never_file`` a user's
+    id to the addresses and domains whose mail is never filed for him.
     """
 
     users: Mapping[str, User] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Directory:
     invitations: Mapping[tuple[int, str, str], InvitationRecord] = field(default_factory=dict)
     turns: Mapping[int, int] = field(default_factory=dict)
     own_rules: tuple[OwnRule, ...] = ()
+    never_file: Mapping[int, frozenset[str]] = field(default_factory=dict)
     last_task_number: int = 0
 
     @property

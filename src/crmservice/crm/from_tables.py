@@ -36,6 +36,7 @@ def directory_from(tables: Mapping[str, Any]) -> Directory:
         problems={task.problem_id: number for number, task in tasks.items() if task.problem_id},
         types={fold(name): name for name in [_DEFAULT_TYPE, *(r["name"] for r in records.get("activity_types", ()))]},
         own_rules=_own_rules(records, people, contracts),
+        never_file={r["n"]: frozenset(r["never_file"]) for r in records.get("users", ()) if r.get("never_file")},
         last_task_number=max([0, *(int(t.number) for t in tasks.values() if t.number.isdecimal())]),
     )
 

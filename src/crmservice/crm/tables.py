@@ -29,7 +29,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "users": _LOADED
     | {
         "login": "text", "name": "text", "email": "address", "aliases": "addresses", "role": "one roles",
-        "active": "bool", "admin": "bool",
+        "active": "bool", "admin": "bool", "never_file": "entries",
     },
     "shared_addresses": _LOADED | {"address": "address", "responsible": "one users", "role": "one roles"},
     "activity_types": _LOADED | {"name": "text"},
@@ -256,6 +256,15 @@ def _address(value: Any) -> str:
     return address
 
 
+def _entries(value: Any) -> list[str]:
+    """Addresses and domains."""
+    found = [one.lower() for one in _list(value)]
+    for one in found:
+        if not re.fullmatch(r"[^@\s]*@?[^@\s]+\.[^@\s.]+", one):
+            raise BadValue("{value!r} is neither an address nor a domain", value=one)
+    return found
+
+
 def _forbidden(value: Any) -> str:
     """An address, or the pseudonym of one that was erased: what one home exports it may load again."""
     text = _name(value).lower()
@@ -326,6 +335,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "address": _address,
     "addresses": _addresses,
     "forbidden": _forbidden,
+    "entries": _entries,
     "time": _time,
     "moment": _moment,
     "whole": _whole,

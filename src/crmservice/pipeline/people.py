@@ -26,9 +26,13 @@ def delivered_users(case: Case) -> tuple[User, ...]:
 
 
 def all_users(case: Case) -> tuple[User, ...]:
-    """Named and delivered users; only those of ``only_for`` where a duplicate brings them something new."""
+    """Named and delivered users; only those of ``only_for`` where a duplicate brings them something new.
+
+    Those for whom the mail is never filed are none.
+    """
     users = (*named_users(case), *delivered_users(case))
-    return tuple(user for user in users if case.only_for is None or user.id in case.only_for)
+    wanted = (user for user in users if case.only_for is None or user.id in case.only_for)
+    return tuple(user for user in wanted if user.id not in case.found.left_out)
 
 
 def _once(users: Iterable[User | None]) -> tuple[User, ...]:
@@ -42,8 +46,9 @@ def shared_users(case: Case) -> tuple[tuple[User, TakeTurn], ...]:
     found = []
     for address in case.message.recipients:
         record = by_address(case.directory.shared, address, case.box.our_domains)
-        if record is not None and record.users:
-            user = _next(record.users, case.directory.turns.get(record.id))
+        users = tuple(user for user in record.users if user.id not in case.found.left_out) if record else ()
+        if record is not None and users:
+            user = _next(users, case.directory.turns.get(record.id))
             found.append((user, TakeTurn(record.id, user.id)))
     return tuple(found)
 

@@ -60,12 +60,16 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What earlier rules of the chain found out and later ones build upon. ``own``: the own rule that files this mail."""
+    """What earlier rules of the chain found out and later ones build upon. ``own``: the own rule that files this mail.
+
+    ``left_out``: users (ids) for whom this mail is never filed.
+    """
 
     bounced: bool = False
     new_task: str | None = None
     assignment: Assignment = Assignment()
     own: OwnRule | None = None
+    left_out: frozenset[int] = frozenset()
     direction: Direction | None = None
 
 

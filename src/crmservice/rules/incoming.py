@@ -6,6 +6,8 @@ with the box in copy is otherwise lost.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from crmservice.crm.records import Direction, User
 from crmservice.pipeline.filing import file
 from crmservice.pipeline.people import all_users, counterparty, shared_users
@@ -19,13 +21,22 @@ def incoming(case: Case) -> Answer:
         return not_mine("is-outgoing")
     words = ("REROUTED",) if rerouted else ()
     own = case.found.own.responsible if case.found.own else None
+    own = None if own and own.id in case.found.left_out else own
     shared = () if own else shared_users(case)
     users = (own,) if own else _once((*all_users(case), *(user for user, _ in shared)))
+    if not users and _left_out(case):
+        return stop("NEVER FILED", "DELETED", because="listed-by-all")
     if not users:
         return go_on("nobody-is-user", log=words) if rerouted else not_mine("nobody-is-user")
     done = "PROCESSED" if case.only_for is None else "RECIPIENT ADDED"
     intents = (*(turn for _, turn in shared), *file(case, Direction.INCOMING, users, counterparty(case)))
     return stop(*words, done, because="filed", intents=intents, responsible=[user.login for user in users])
+
+
+def _left_out(case: Case) -> bool:
+    """Whether somebody would get the mail but for whom it is never filed."""
+    everybody = replace(case, found=replace(case.found, left_out=frozenset()))
+    return bool(case.found.left_out and (all_users(everybody) or shared_users(everybody)))
 
 
 def _may_reroute(case: Case) -> bool:

@@ -14,6 +14,8 @@ def outgoing(case: Case) -> Answer:
     user = case.user(case.sender.email) if case.sender else None
     if user is None:
         return not_mine("sender-no-user")
+    if user.id in case.found.left_out:
+        return stop("NEVER FILED", "DELETED", because="listed-by-all")
     own = case.found.own.responsible if case.found.own else None
     user = own or user
     recipients = tuple(address for address in case.message.recipients if not case.is_box(address))

@@ -21,7 +21,7 @@ def export(user: Viewer) -> dict[str, list[Row]]:
     tasks = models.Task.objects.filter(access.tasks_visible_to(user))
     return {
         "roles": _plain(models.Role.objects.order_by("level", "id"), "name", "parent__name", "level"),
-        "users": _users(),
+        "users": _users(user),
         "shared_addresses": _plain(models.SharedAddress.objects, "address", "responsible__login", "role__name"),
         "activity_types": _plain(models.ActivityType.objects, "name"),
         "accounts": _parties(models.Account.objects.all(), "crm_account_address", "account_id"),
@@ -58,10 +58,13 @@ def _lists(sql: str) -> dict[int, list[str]]:
     return found
 
 
-def _users() -> list[Row]:
+def _users(viewer: Viewer) -> list[Row]:
+    """Users; whose mail is never filed for somebody is that user's and the administrators' to see."""
     addresses = _lists("SELECT user_id, address FROM crm_user_address ORDER BY address")
+    never = _lists("SELECT user_id, address FROM crm_never_file ORDER BY address")
     rows = _plain(models.User.objects, "id", "login", "name", "email", "role__name", "active", "admin")
     for row in rows:
+        row["never_file"] = never.get(row["id"], []) if viewer.admin or viewer.id == row["id"] else []
         row["aliases"] = [address for address in addresses.get(row.pop("id"), []) if address != row["email"]]
     return rows
 

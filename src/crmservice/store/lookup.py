@@ -53,6 +53,7 @@ def directory(wanted: Wanted, rows: Collection[int], reference: Reference) -> Di
         invitations=_invitations(wanted.uids),
         turns=_turns([s.id for a in wanted.addresses if (s := reference.shared.get(a)) is not None]),
         own_rules=reference.own_rules,
+        never_file=reference.never_file,
         last_task_number=last_task_number(),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from crmservice.crm.ids import new_id
 from crmservice.crm.tables import BadTables, Record, address_taken, levels
 from crmservice.mail.text import fold
 from crmservice.store import bulk, models
@@ -56,6 +57,14 @@ def load_users(batch: Load, rows: Sequence[Record]) -> None:
     write(models.User, defaults | {"password": ""}, placed)
     batch.forget("users")
     _give_addresses(batch, placed)
+    _give_never_file(placed)
+
+
+def _give_never_file(placed: Sequence[Placed]) -> None:
+    wished = {one.id: one.record["never_file"] for one in placed if "never_file" in one.record}
+    bulk.execute_in("DELETE FROM crm_never_file WHERE user_id IN {in}", wished)
+    rows = ((new_id(), user, address) for user, addresses in wished.items() for address in addresses)
+    bulk.insert(models.NeverFile, "id", "user_id", "address").run(rows)
 
 
 def _give_addresses(batch: Load, placed: Sequence[Placed]) -> None:

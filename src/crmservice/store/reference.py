@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crmservice.crm.own_rules import OwnRule
 from crmservice.crm.records import SharedAddress, User
@@ -23,6 +23,7 @@ class Reference:
     type_ids: Mapping[str, int]
     shared: Mapping[str, SharedAddress]
     own_rules: tuple[OwnRule, ...] = ()
+    never_file: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
 
 class Cache:
@@ -65,7 +66,16 @@ def _read(version: int) -> Reference:
         type_ids={name: key for key, name, _ in types},
         shared=_shared(),
         own_rules=own_rules({user.id: user for user in _users(_NAMED_BY_RULES)}),
+        never_file=never_file(),
     )
+
+
+def never_file() -> dict[int, frozenset[str]]:
+    """User -> the addresses and domains whose mail is never filed for him."""
+    found: dict[int, set[str]] = {}
+    for user, address in bulk.query("SELECT user_id, address FROM crm_never_file"):
+        found.setdefault(user, set()).add(address)
+    return {user: frozenset(addresses) for user, addresses in found.items()}
 
 
 def _shared() -> dict[str, SharedAddress]:
