@@ -37,6 +37,10 @@ COMMANDS = {
     "backup": ("crmservice.cli.backup:backup", "Back up the whole home while it works."),
     "restore": ("crmservice.cli.restore:restore", "Restore a home folder from a backup and verify it."),
     "erase": ("crmservice.cli.erase:erase", "Show and remove everything that is kept of a person; legal holds."),
+    "never-file": (
+        "crmservice.cli.never_file:never_file",
+        "Show and remove what was filed of those never to be filed.",
+    ),
     "audit": ("crmservice.cli.audit:audit", "List who did what, or verify that nobody touched that list."),
     "migrate": ("crmservice.cli.migrate:migrate", "Take over the folder of the old service, CRMService.exe."),
     "service": ("crmservice.cli.service:service", "Install, start, stop or remove the background service."),

@@ -36,6 +36,7 @@ SENTENCES: Mapping[str, str] = {
     "listed": "an address that is never filed takes part",
     "listed-by-users": "it is never filed for {count} users, by lists of their own",
     "listed-by-all": "it is never filed for whomever it would be filed for",
+    "taken-from-users": "taken from users who list somebody who takes part ({by})",
     "nobody-listed": "nobody takes part whose mail is never filed",
     "no-own-rule": "there are no rules of your own",
     "no-own-rule-fits": "none of your own rules fits",

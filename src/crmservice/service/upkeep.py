@@ -11,13 +11,17 @@ from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
 from crmservice.service.backing_up import BackUp, Made, snapshots
 from crmservice.service.erasing import Done, Erasing, Plan
+from crmservice.service.looking_back import Listed, LookBack, entries_of
 from crmservice.service.restoring import Restore, Restored
 from crmservice.service.verifying import Verified, differences
 from crmservice.store import audit, ledger
 from crmservice.store import holds as store_holds
+from crmservice.store import never_file as store_never_file
 from crmservice.store.audit import Broken, Entry
+from crmservice.store.gateway import StoreGateway
 from crmservice.store.holds import Held
 from crmservice.store.ledger import Told
+from crmservice.store.undo import By
 
 
 def verify(
@@ -74,12 +78,47 @@ def erase(home: Path, address: str, *, yes: bool, whole: bool, told: Told) -> tu
     return plan, work.carry_out(plan, wiring.AT_THE_MACHINE, "cli") if yes else None
 
 
+def look_back(home: Path, *, yes: bool, told: Told) -> tuple[Listed, Listed | None]:
+    """What the entries of ``neverFile`` mean for what is kept; done where ``yes``. Raises what ``LookBack`` raises."""
+    wiring.connect_to_read(home)
+    found = wiring.configured(home)
+    boxes = {box.name: box for box in found.boxes}
+    pipeline = wiring.pipeline(found.settings, StoreGateway())
+    work = LookBack(wiring.raw_mail(found.settings), boxes, pipeline, wiring.now, told)
+    plan = work.plan(By())
+    return plan, work.carry_out(plan, By()) if yes else None
+
+
+def never_file(home: Path, login: str, address: str) -> None:
+    """Never file mail of an address or domain for a user. Raises BadConfiguration, or NoSuchUser."""
+    address = _address_or_domain(address)
+    wiring.connect_to_read(home)
+    store_never_file.add(login, address, wiring.AT_THE_MACHINE, "cli")
+
+
+def file_again(home: Path, login: str, address: str) -> bool:
+    """File it for him again, from now on; False where it did not stand there. Raises NoSuchUser."""
+    wiring.connect_to_read(home)
+    return store_never_file.remove(login, address.lower(), wiring.AT_THE_MACHINE, "cli")
+
+
+def never_filed(home: Path) -> list[tuple[str, str]]:
+    """Every entry: the box's file or the login whose it is, and the address or domain."""
+    wiring.connect_to_read(home)
+    return entries_of(wiring.configured(home).boxes)
+
+
+def _address_or_domain(text: str) -> str:
+    """In lower case. Raises BadConfiguration where it is neither."""
+    try:
+        return parse.address_or_domain(text.lower())
+    except BadValue as fault:
+        raise BadConfiguration("{address} {why}", address=text, why=fault.words) from None
+
+
 def hold(home: Path, address: str, reason: str) -> None:
     """Put an address or a domain under a legal hold. Raises BadConfiguration where it is neither."""
-    try:
-        parse.address_or_domain(address.lower())
-    except BadValue as fault:
-        raise BadConfiguration("{address} {why}", address=address, why=fault.words) from None
+    _address_or_domain(address)
     wiring.connect_to_read(home)
     store_holds.hold(address, reason, wiring.AT_THE_MACHINE, "cli")
 

@@ -74,13 +74,6 @@ def without_backup(ids: Collection[int]) -> None:
     bulk.execute_in("UPDATE crm_message SET path = '', stored_sha256 = '' WHERE id IN {in}", ids)
 
 
-def activities_of(message: int, users: Collection[int]) -> Counter[str]:
-    """The activities that these users have of a message go; the message stays filed for others."""
-    gone: Counter[str] = Counter()
-    _delete(gone, models.Activity.objects.filter(message=message, responsible__in=users))
-    return gone
-
-
 def _made_of(ids: Collection[int]) -> Counter[str]:
     gone: Counter[str] = Counter()
     for chunk in bulk.chunks(ids):
