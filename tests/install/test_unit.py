@@ -64,6 +64,10 @@ def test_a_bad_configuration_is_not_started_again_and_again() -> None:
     assert "RestartPreventExitStatus=78" in lines(Unit(PROGRAM))
 
 
+def test_a_reload_needs_no_program_but_the_shell() -> None:
+    assert "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'" in lines(Unit(PROGRAM))
+
+
 def test_credentials_are_handed_over() -> None:
     unit = Unit(PROGRAM, credentials=(("crm-password", Path("/etc/crm/password")),))
     assert "LoadCredential=crm-password:/etc/crm/password" in lines(unit)

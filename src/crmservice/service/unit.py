@@ -107,7 +107,8 @@ class Unit:
         yield f"User={self.user}"
         yield f"Group={self.user}"
         yield f'ExecStart="{self.command}" --home "{self.home}" run'
-        yield "ExecReload=/bin/kill -HUP $MAINPID"
+        # The shell's own kill: a small Debian has no procps.
+        yield "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'"
         yield "KillMode=mixed"
         yield "TimeoutStartSec=120"
         yield "TimeoutStopSec=20"
