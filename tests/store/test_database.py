@@ -6,7 +6,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from django.db import OperationalError, connection, connections
 
 from crmservice import bootstrap
 from crmservice.errors import BadConfiguration, CrmServiceError
-from crmservice.store import bulk, database, inbox
+from crmservice.store import bulk, counts, database, inbox, lease, metrics, people
 from tests.store.conftest import arrival
 from tests.support import postgres
 
@@ -159,8 +160,17 @@ def test_a_server_that_is_away_may_be_there_later(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     database.connect(tmp_path, postgres.url(str(tmp_path), "crm"))
     assert database.is_postgresql()
-    with pytest.raises(database.DatabaseUnavailable):
-        database.migrate()
+    asked: list[Callable[[], object]] = [
+        database.migrate,
+        lambda: lease.take("crm"),
+        lease.held_boxes,
+        metrics.read,
+        people.anybody,
+        lambda: counts.counts(date(2026, 11, 26)),
+    ]
+    for ask in asked:
+        with pytest.raises(database.DatabaseUnavailable):
+            ask()
 
 
 def test_an_interface_error_inside_a_transaction_leaves_the_connection_alone(home: Path) -> None:

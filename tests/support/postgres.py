@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 
 USER = "crm"
 _FAST = "-c fsync=off -c full_page_writes=off -c synchronous_commit=off -c listen_addresses= -c max_connections=40"
+SURE = "-c fsync=off -c listen_addresses= -c max_connections=40"
+"""What was committed outlives the server's death, if not the machine's."""
 
 
 class NoPostgres(RuntimeError):
@@ -20,37 +23,32 @@ class NoPostgres(RuntimeError):
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Run a server and give its URL without a database: add ``name`` and the query with ``url``."""
-    binaries = _binaries()
-    folder = Path(tempfile.mkdtemp(prefix="crm-pg-", dir="/tmp"))
-    as_other = _as_other(folder)
-    data = folder / "data"
+def postgres(options: str = _FAST) -> Iterator[str]:
+    """Run a server and give its folder: ``url`` makes URLs of it."""
+    folder = tempfile.mkdtemp(prefix="crm-pg-", dir="/tmp")
+    if os.geteuid() == 0:
+        os.chown(folder, *_other_user())
+    init = ["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     try:
-        _run(
-            [
-                *as_other,
-                str(binaries / "initdb"),
-                "-D",
-                str(data),
-                "-U",
-                USER,
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-N",
-            ]
-        )
-        start = ["start", "-w", "-D", str(data), "-l", str(folder / "log"), "-o", f"{_FAST} -k {folder}"]
-        _run([*as_other, str(binaries / "pg_ctl"), *start])
+        _run(folder, "initdb", *init)
+        start(folder, options)
         try:
-            yield str(folder)
+            yield folder
         finally:
-            _run([*as_other, str(binaries / "pg_ctl"), "stop", "-w", "-m", "immediate", "-D", str(data)])
+            stop(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def start(folder: str, options: str = _FAST) -> None:
+    """Start the server; back when it takes connections."""
+    _run(folder, "pg_ctl", "start", "-w", "-l", f"{folder}/log", "-o", f"{options} -k {folder}")
+
+
+def stop(folder: str) -> None:
+    """End it at once, as a crash does: whoever is connected is cut off. Nothing where it does not run."""
+    if Path(folder, "data", "postmaster.pid").exists():
+        _run(folder, "pg_ctl", "stop", "-w", "-m", "immediate")
 
 
 def url(folder: str, database: str) -> str:
@@ -66,21 +64,20 @@ def _binaries() -> Path:
     return found[-1].parent if found else Path(str(on_path)).parent
 
 
-def _as_other(folder: Path) -> list[str]:
-    """The server refuses to run as root: run it as another user, who owns the folder."""
-    if os.geteuid() != 0:
-        return []
+def _other_user() -> tuple[int, int]:
+    """The server refuses to run as root: somebody else owns the folder and runs it."""
     for name in ("postgres", "nobody"):
-        try:
+        with contextlib.suppress(KeyError):
             user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+            return user.pw_uid, user.pw_gid
     raise NoPostgres("no user to run it as")
 
 
-def _run(command: list[str]) -> None:
+def _run(folder: str, program: str, *arguments: str) -> None:
+    command = [str(_binaries() / program), "-D", f"{folder}/data", *arguments]
+    if os.geteuid() == 0:
+        user, group = _other_user()
+        command = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *command]
     # From "/" because the other user may not enter the current folder.
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, cwd="/", timeout=120, stdin=subprocess.DEVNULL

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from crmservice.store import bulk
-from crmservice.store.database import refresh
+from crmservice.store.database import reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,16 @@ class Counts:
 
 def counts(today: date) -> Counts:
     """Count now; ``today`` is the day that counts as such. Raises DatabaseUnavailable."""
-    refresh()
-    return Counts(
-        boxes=_boxes(today),
-        outgoing=_by_state("crm_outgoing"),
-        notices=_by_state("crm_notice"),
-        jobs=tuple(
-            JobState(name, bulk.aware(began), bulk.aware(ended), bool(ok))
-            for name, began, ended, ok in bulk.query("SELECT name, began, ended, ok FROM crm_job ORDER BY name")
-        ),
-    )
+    with reading():
+        return Counts(
+            boxes=_boxes(today),
+            outgoing=_by_state("crm_outgoing"),
+            notices=_by_state("crm_notice"),
+            jobs=tuple(
+                JobState(name, bulk.aware(began), bulk.aware(ended), bool(ok))
+                for name, began, ended, ok in bulk.query("SELECT name, began, ended, ok FROM crm_job ORDER BY name")
+            ),
+        )
 
 
 def _boxes(today: date) -> dict[str, BoxCounts]:

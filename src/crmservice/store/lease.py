@@ -87,10 +87,16 @@ def take(box: str, expiry: float = EXPIRY_S) -> Lease:
 
 
 def held_boxes() -> list[str]:
-    """The boxes that somebody works on, as far as a server knows; a file's holder is seen by its lock alone."""
-    if not database.is_postgresql() or "crm_lease" not in database.tables():
+    """The boxes that somebody works on, as far as a server knows; a file's holder is seen by its lock alone.
+
+    Raises DatabaseUnavailable.
+    """
+    if not database.is_postgresql():
         return []
-    return [box for (box,) in bulk.query("SELECT box FROM crm_lease WHERE until > clock_timestamp() ORDER BY box")]
+    with database.reading():
+        if "crm_lease" not in database.tables():
+            return []
+        return [box for (box,) in bulk.query("SELECT box FROM crm_lease WHERE until > clock_timestamp() ORDER BY box")]
 
 
 def holder() -> str:
@@ -171,7 +177,8 @@ def _take_row(box: str, expiry: float) -> Lease:
         " ON CONFLICT (box) DO UPDATE SET epoch = crm_lease.epoch + 1, holder = excluded.holder, until = excluded.until"
         " WHERE crm_lease.until IS NULL OR crm_lease.until < clock_timestamp()"
     )
-    bulk.query(_END_STUCK, [box])
+    with database.reading():
+        bulk.query(_END_STUCK, [box])
     with database.writing():
         if bulk.execute(take_it, [box, holder(), expiry]) == 0:
             rows = bulk.query("SELECT holder FROM crm_lease WHERE box = %s", [box])

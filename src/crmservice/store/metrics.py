@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from crmservice.store import bulk
-from crmservice.store.database import refresh, writing
+from crmservice.store.database import reading, writing
 from crmservice.store.models import Metric
 
 Labels = tuple[tuple[str, str], ...]
@@ -26,6 +26,6 @@ def add(values: Mapping[tuple[str, Labels], float]) -> None:
 
 def read() -> dict[tuple[str, Labels], float]:
     """All counters. Raises DatabaseUnavailable."""
-    refresh()
-    rows = bulk.query("SELECT name, labels, value FROM crm_metric ORDER BY name, labels")
+    with reading():
+        rows = bulk.query("SELECT name, labels, value FROM crm_metric ORDER BY name, labels")
     return {(name, tuple(sorted(json.loads(labels).items()))): float(value) for name, labels, value in rows}

@@ -9,7 +9,7 @@ from crmservice.crm.ids import new_id
 from crmservice.crm.tables import BadTables, Record, address_taken, levels
 from crmservice.mail.text import fold
 from crmservice.store import bulk, models
-from crmservice.store.database import refresh
+from crmservice.store.database import reading
 from crmservice.store.loading import Load, Model, Placed, Values, chosen, place, standing, write
 
 _FLAGS = ("allow_emails", "allow_bulk_emails", "email_broken")
@@ -164,5 +164,5 @@ def _replace_addresses(model: Model, owner: str, placed: Sequence[Placed]) -> No
 
 def anybody() -> bool:
     """Whether there is a user at all. Raises DatabaseUnavailable."""
-    refresh()
-    return bool(bulk.query("SELECT 1 FROM crm_user LIMIT 1"))
+    with reading():
+        return bool(bulk.query("SELECT 1 FROM crm_user LIMIT 1"))
