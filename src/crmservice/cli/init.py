@@ -199,4 +199,5 @@ def _say_what_is_left(box: Box) -> None:
         print("\n" + microsoft.steps(box.email, graph=bool(box.graph_mailbox)))
     if not box.authserv_ids:
         print("\n" + _("Set authservId, so that mail in a colleague's name is told from the colleague's mail."))
+    print("\n" + _("Load users, customers and contracts: crmservice load FILE (JSON, CSV or XLSX)."))
     print("\n" + _("Then: crmservice check, and crmservice run."))
