@@ -92,8 +92,15 @@ def decide_invitation(
 
 def fingerprint(event: CalendarEvent) -> str:
     """What an answer was given to: times and rule. While it stays the answer stays (32 hexadecimal digits)."""
-    rule = ";".join(sorted(event.rule.upper().split(";")))
-    parts = [_text(event.starts), _text(event.ends), str(event.all_day), rule, *sorted(event.excluded)]
+    return fingerprint_of(event.starts, event.ends, all_day=event.all_day, rule=event.rule, excluded=event.excluded)
+
+
+def fingerprint_of(
+    starts: date | None, ends: date | None, *, all_day: bool, rule: str = "", excluded: Iterable[str] = ()
+) -> str:
+    """The same of an event that came with no mail; times as in ``CalendarEvent``."""
+    ordered = ";".join(sorted(rule.upper().split(";")))
+    parts = [_text(starts), _text(ends), str(all_day), ordered, *sorted(excluded)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from crmservice.crm.ids import new_id
+from crmservice.crm.invitations import fingerprint_of
 from crmservice.crm.tables import Record
 from crmservice.mail.text import fold
 from crmservice.store import bulk, models, texts
@@ -218,16 +220,26 @@ def load_forbidden(batch: Load, rows: Sequence[Record]) -> None:
 
 def load_invitations(batch: Load, rows: Sequence[Record]) -> None:
     """Invitations, known by user, UID and occurrence."""
-    stored = models.Invitation.objects.values_list("user", "uid", "occurrence", "id")
-    there = {(user, uid, occurrence): key for user, uid, occurrence, key in stored}
+    there = {(one["user_id"], one["uid"], one["occurrence"]): one for one in models.Invitation.objects.values()}
     placed = []
     for record in rows:
         place_ = (batch.id("users", record["user"]), short(record["uid"]), record.get("occurrence") or "")
         new = place_ not in there
-        key = there.setdefault(place_, new_id())
         named = dict(zip(("user_id", "uid", "occurrence"), place_, strict=True)) if new else {}
-        placed.append(Placed(key, record, named | _invitation(record), new, None))
+        stands = there.setdefault(place_, {**_INVITATION, "id": new_id()})
+        stands.update(_invitation(record))
+        values = named | _invitation(record) | {"fingerprint": _fingerprint(stands)}
+        placed.append(Placed(stands["id"], record, values, new, None))
     write(models.Invitation, _INVITATION, placed)
+
+
+def _fingerprint(stands: Mapping[str, Any]) -> str:
+    """What the answer was given to, so that a mail which changes no time leaves it (SPEC chapter 8)."""
+    starts, ends = (
+        stands[name].date() if stands["all_day"] and stands[name] else stands[name] for name in ("starts", "ends")
+    )
+    excluded = json.loads(stands["excluded"] or "[]")
+    return fingerprint_of(starts, ends, all_day=stands["all_day"], rule=stands["rule"], excluded=excluded)
 
 
 _INVITATION: Mapping[str, Any] = {
