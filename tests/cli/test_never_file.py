@@ -33,6 +33,6 @@ def test_it_is_shown_done_and_taken_back(shell: Shell) -> None:
     assert "listed-by-all" in [rule["code"] for rule in explained["rules"]]
     assert [
         shell.run("never-file", *words).returncode
-        for words in (["add"], ["add", "nikdo", "a@b.cz"], ["add", "novak", "x"], ["remove", "novak", "a@b.cz"])
+        for words in (["add"], ["add", "nikdo", "a@b.cz"], ["add", "novak", "x y"], ["remove", "novak", "a@b.cz"])
     ] == [2, 1, 78, 1]
     assert shell.run("never-file", "remove", "novak", DOCTOR).stdout == "Nobody is listed.\n"

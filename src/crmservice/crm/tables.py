@@ -258,9 +258,9 @@ def _address(value: Any) -> str:
 
 def _entries(value: Any) -> list[str]:
     """Addresses and domains."""
-    found = [one.lower() for one in _list(value)]
+    found = [one.lower().removeprefix("@") for one in _list(value)]
     for one in found:
-        if not re.fullmatch(r"[^@\s]*@?[^@\s]+\.[^@\s.]+", one):
+        if not re.fullmatch(r"([^@\s]+@)?[^@\s]+", one):
             raise BadValue("{value!r} is neither an address nor a domain", value=one)
     return found
 
