@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crmservice.errors import CrmServiceError, TryLater
 from crmservice.service.backoff import Turn
-from crmservice.service.scheduled import Beside, Context, Scheduled
+from crmservice.service.scheduled import Beside, Context, Scheduled, daily
 
 if TYPE_CHECKING:
     from crmservice.store.jobs import Last
@@ -66,7 +66,9 @@ class Running:
                 self._last = jobs.read(self._job.name)
             if self._reading.due():
                 self._reading.went_well()
-            return self._job.due(self._context.now().astimezone(self._context.settings.zone), self._last)
+            settings = self._context.settings
+            due = self._job.due or daily(settings.nightly)
+            return due(self._context.now().astimezone(settings.zone), self._last)
         except CrmServiceError as fault:  # the database is away: whoever needs it tells
             self._reading.failed(fault)
             return False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-from crmservice.config import Box, parse
+from crmservice.backup import RawMail
+from crmservice.config import Box, Settings, parse
 from crmservice.errors import BadConfiguration, BadValue, CrmServiceError
 from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
@@ -33,9 +34,24 @@ def verify(
     """
     wiring.connect_to_read(home)
     found = wiring.configured(home)
-    here = list(differences(wiring.raw_mail(found.settings), home, quick=quick, told=told))
+    raw = wiring.raw_mail(found.settings)
+    return verified(raw, home, found.boxes, quick=quick, server=server, told=told, before=before)
+
+
+def verified(
+    raw: RawMail,
+    home: Path,
+    boxes: Iterable[Box],
+    *,
+    quick: bool,
+    server: bool,
+    told: Told,
+    before: Mapping[str, Collection[str]] | None = None,
+) -> Verified:
+    """The same in a store that is connected."""
+    here = list(differences(raw, home, quick=quick, told=told))
     there = AtSource(before or {})
-    for box in found.boxes if server else ():
+    for box in boxes if server else ():
         _look(there, box, home)
     messages = sum(counts.arrived for counts in ledger.by_box().values())
     return Verified(messages, (*here, *there.differences), tuple(there.away), there.waiting)
@@ -54,11 +70,16 @@ def back_up(home: Path, target: Path | None, *, told: Told) -> Made:
     if (folder := target or found.settings.backup_to) is None:
         raise BadConfiguration("name the folder to back up into, or set backup_to in crmservice.toml")
     wiring.connect_to_read(home)
-    work = BackUp(
-        home, wiring.raw_mail(found.settings), folder.absolute(), found.settings.backup_keep, wiring.now, told
-    )
-    made = work.run()
-    audit.append(wiring.AT_THE_MACHINE, "cli", "backup", str(made.folder), {"messages": made.messages})
+    return backed_up(found.settings, folder.absolute(), wiring.AT_THE_MACHINE, "cli", told)
+
+
+def backed_up(
+    settings: Settings, target: Path, by: str, source: str, told: Told, stopping: Callable[[], bool] = lambda: False
+) -> Made:
+    """The same in a store that is connected; in the audit log as ``by`` and ``source`` say."""
+    raw = wiring.raw_mail(settings)
+    made = BackUp(settings.home, raw, target, settings.backup_keep, wiring.now, told, stopping).run()
+    audit.append(by, source, "backup", str(made.folder), {"messages": made.messages})
     return made
 
 
