@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.fixtures import Figures
 from tests.faults.forward import forwarded
 from tests.faults.order import Order
 from tests.faults.place import BOX, environment, mail, make_place
@@ -92,9 +93,10 @@ def test_an_imap_deletion_names_its_mails_by_uid() -> None:
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("mails", [100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("protocol", "port"), [("pop3", 110), ("imap", 143)])
 def test_a_mail_is_durable_before_it_is_deleted(
-    protocol: str, port: int, server: Dovecot, template: Path, tmp_path: Path
+    protocol: str, port: int, mails: int, server: Dovecot, template: Path, tmp_path: Path, figures: Figures
 ) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed: make servers")
@@ -102,11 +104,12 @@ def test_a_mail_is_durable_before_it_is_deleted(
     with forwarded(port, server.ports[protocol]) as where:
         keys: dict[str, str | list[str]] = {f"{protocol}Url": where, f"{protocol}Name": BOX}
         place = make_place(template, tmp_path / "home", {**keys, f"{protocol}Password": server.password}, server)
-        place.deliver([mail(number) for number in range(100)])
+        place.deliver([mail(number) for number in range(mails)])
         order = _traced(place.command("run", "--once"), tmp_path / "trace")
     assert order.wrong == []
-    assert order.deleted == {f"mail-{number:05}@acme.cz" for number in range(100)}
+    assert order.deleted == {f"mail-{number:05}@acme.cz" for number in range(mails)}
     assert place.faults() == []
+    figures("C4", f"{protocol}, Dovecot: {len(order.deleted)} mails, 0 violations")
 
 
 def _traced(command: Sequence[str], trace: Path) -> Order:
