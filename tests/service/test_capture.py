@@ -18,7 +18,7 @@ from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
 from crmservice.service.capture import BATCH_BYTES, Capture
 from crmservice.sources import SourceError
-from crmservice.store import inbox
+from crmservice.store import bulk, inbox
 from crmservice.store.database import DatabaseUnavailable
 from crmservice.store.lease import LeaseLost
 from crmservice.testing.builders import eml
@@ -129,6 +129,40 @@ def test_a_mail_that_is_too_large_is_set_aside_once_and_stays(desk: Desk) -> Non
     assert (row.path, row.sha256) == ("", "")
     assert inbox.requeue() == 0
     assert desk.differences() == []
+
+
+def test_a_mail_that_was_too_large_is_taken_in_its_own_row_once_the_limit_is_raised(desk: Desk) -> None:
+    desk.put(mail(1, "x" * 5000), mail(2, "x" * 9000))
+    desk.take(limit=2000)
+    first = [row.id for row in desk.rows()]
+    assert desk.take(limit=7000) == [1]
+    assert [row.id for row in desk.rows()] == first
+    assert list(desk.shelf) == ["0001"]
+    desk.file()
+    assert desk.logs() == ["PROCESSED", "SET ASIDE"]
+    assert desk.differences() == []
+    assert desk.take(limit=10_000) == [1]
+    desk.file()
+    assert (desk.logs(), desk.shelf) == (["PROCESSED", "PROCESSED"], {})
+
+
+def test_a_mail_larger_than_its_server_said_is_looked_at_once_and_keeps_its_row(desk: Desk) -> None:
+    desk.put(mail(1, "x" * 5000))
+    desk.take(limit=2000)
+    bulk.execute("UPDATE crm_message SET size = 2500")  # what a lying server announced
+    assert desk.take(limit=3000) == [1]
+    assert desk.take(limit=3000) == []
+    assert [", ".join(row.log) for row in desk.rows()] == ["SET ASIDE"]
+
+
+def test_a_mail_too_large_is_told_of_once(desk: Desk) -> None:
+    told: list[tuple[str, str]] = []
+    desk.put(mail(1, "x" * 5000))
+    capture = desk.capture()
+    capture.aside = lambda _box, sender, subject: told.append((sender, subject))
+    for limit in (2000, 2000, 9000):
+        list(capture.run(desk.box, ShelfSource(desk.shelf), limit=limit))
+    assert told == [("jana@acme.cz", "Dotaz 1")]
 
 
 def test_a_mail_too_large_and_without_a_sender_is_set_aside_all_the_same(desk: Desk) -> None:

@@ -90,6 +90,16 @@ def test_a_mail_that_breaks_the_reader_is_set_aside_and_the_others_are_filed(des
     assert activities() == [f"Dotaz {n}" for n in (0, 1, 3, 4)]
 
 
+def test_what_is_set_aside_unread_is_told_of(desk: Desk) -> None:
+    told: list[str] = []
+    desk.put(mail(1))
+    desk.take()
+    filing = desk.filing(first=breaking("Dotaz 1", RecursionError()))
+    filing.aside = lambda box, _sender, _subject: told.append(box.name)
+    filing.run(desk.box)
+    assert (desk.logs(), told) == (["SET ASIDE"], ["crm"])
+
+
 def test_mail_set_aside_is_filed_when_it_is_tried_again_and_the_fault_is_mended(desk: Desk) -> None:
     filled(desk, mail(1))
     desk.filing(first=breaking("Dotaz 1", MemoryError())).run(desk.box)

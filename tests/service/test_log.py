@@ -57,6 +57,15 @@ def test_a_message_is_a_line_with_box_sender_subject_and_log_words(tmp_path: Pat
     ]
 
 
+def test_a_message_set_aside_unread_is_a_line_of_the_same_form(tmp_path: Path) -> None:
+    new_log(tmp_path).aside(box(), "jana@acme.cz", "s" * 300)
+    new_log(tmp_path).aside(box(), "", "")
+    assert [line.split(" ", 3)[3] for line in lines(tmp_path)] == [
+        f"crm jana@acme.cz '{'s' * 200}' SET ASIDE",
+        "crm - '' SET ASIDE",
+    ]
+
+
 def test_faults_and_notices_are_lines_too(tmp_path: Path) -> None:
     one = new_log(tmp_path)
     one.error("crm: no answer")

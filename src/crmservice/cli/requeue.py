@@ -55,9 +55,14 @@ def requeue(
 def _requeue(ctx: typer.Context, wished: set[int], everything: bool) -> None:
     count = wiring.requeue(ctx.obj.home, None if everything else sorted(wished))
     print(_("{count} messages wait for the next run").format(count=count))
-    if count < len(wished) and not everything:
+    large = [row.id for row in wiring.set_aside(ctx.obj.home) if not row.sha256 and (everything or row.id in wished)]
+    if large:
+        text = _("{count} are larger than maxMessageBytes and still where they came from: raise it for the next run")
+        complain(text.format(count=len(large)))
+    if unknown := max(len(wished) - count - len(large), 0):
         text = _("{count} of these ids are not set aside: crmservice requeue lists those that are")
-        complain(text.format(count=len(wished) - count))
+        complain(text.format(count=unknown))
+    if count < len(wished):
         raise typer.Exit(exits.FAILED)
 
 

@@ -72,7 +72,7 @@ class BoxWork:
         from crmservice.store.inbox import StoreInbox
 
         raw_mail, stop = wiring.raw_mail(self._settings, self.box.name), self._life.stop
-        return Capture(StoreInbox(self._lease), raw_mail, wiring.now, stop, stop.waiting)
+        return Capture(StoreInbox(self._lease), raw_mail, wiring.now, stop, stop.waiting, self._log.aside)
 
     @cached_property
     def filing(self) -> Filing:
@@ -88,6 +88,7 @@ class BoxWork:
             before=self._life.before,
             stopping=self._life.stop,
             went_on=self._life.went_on,
+            aside=self._log.aside,
         )
 
     def _tell(self, source: Source) -> None:

@@ -8,10 +8,11 @@ was captured before but whose deletion is unconfirmed is recognised by its sourc
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Protocol
 from uuid import uuid4
 
@@ -39,8 +40,8 @@ class Accepting(Protocol):
     def known(self, box: str, source: str, source_ids: Sequence[str]) -> Rows:
         """Rows of these source ids whose deletion is unconfirmed: id and sha256."""
 
-    def unconfirmed(self, box: str, source: str) -> Rows:
-        """Rows of the source whose deletion is unconfirmed."""
+    def larger(self, box: str, source: str, limit: int) -> set[str]:
+        """Source ids of mail that is set aside because it is larger than ``limit`` bytes."""
 
     def confirm_gone(self, ids: Sequence[int]) -> None:
         """The source confirmed the deletion."""
@@ -73,7 +74,8 @@ def _now() -> datetime:
 class Capture:
     """Takes mail from a source into the inbox. ``now`` gives aware UTC times.
 
-    ``waiting`` is entered around reading from the source: there the work may be left at any moment.
+    ``waiting`` is entered around reading from the source: there the work may be left at any moment. ``aside`` is told of
+    each mail that is set aside as too large: box, sender and subject.
     """
 
     inbox: Accepting
@@ -81,6 +83,7 @@ class Capture:
     now: Callable[[], datetime] = _now
     stopping: Callable[[], bool] = field(default=lambda: False)
     waiting: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+    aside: Callable[[Box, str, str], None] = field(default=lambda _box, _sender, _subject: None)
 
     def run(
         self, box: Box, source: Source, *, limit: int | None = None, resting: Callable[[], bool] = lambda: False
@@ -91,10 +94,11 @@ class Capture:
         DatabaseUnavailable: what was captured by then is durable, the rest is still at the source.
         """
         self.tidy()
-        oversized = {name for name, rows in self.inbox.unconfirmed(box.name, source.name).items() if _set_aside(rows)}
+        most = limit or box.max_message_bytes
+        oversized = self.inbox.larger(box.name, source.name, most)
         durable: dict[str, int] = {}  # source id -> row: ours, and still to be deleted at the source
         while not (self.stopping() or resting()):
-            fetching = source.fetch(oversized.__contains__, limit or box.max_message_bytes, BATCH)
+            fetching = source.fetch(oversized.__contains__, most, BATCH)
             with self.waiting():
                 batch, fault = _up_to(fetching)
             new = self._take(box, source.name, batch, durable) if batch else 0
@@ -129,7 +133,7 @@ class Capture:
         known = self.inbox.known(box.name, source, [mail.source_id for mail in batch])
         before = {mail.source_id: row for mail in batch if (row := _same_row(mail, known)) is not None}
         new = [mail for mail in batch if mail.source_id not in before]
-        rows = before | (self._accept(box, source, new) if new else {})
+        rows = before | (self._accept(box, source, new, known) if new else {})
         durable.update((mail.source_id, rows[mail.source_id]) for mail in batch if not mail.oversize)
         return len(new)
 
@@ -140,10 +144,13 @@ class Capture:
             self.inbox.confirm_gone([durable[name] for name in gone])
         durable.clear()
 
-    def _accept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool = False) -> dict[str, int]:
+    def _accept(
+        self, box: Box, source: str, new: Sequence[Fetched], known: Rows = MappingProxyType({}), *, gone: bool = False
+    ) -> dict[str, int]:
         rows: list[New] = []
         try:
-            rows = self._kept(box, source, new, gone=gone)
+            kept = self._kept(box, source, new, gone=gone)
+            rows = [replace(row, row=_oversized_row(known.get(row.source_id, ()))) for row in kept]
             ids = self.inbox.accept(rows)
         except LeaseLost:
             with contextlib.suppress(CrmServiceError):  # the note of what is on its way is another's by now
@@ -154,6 +161,9 @@ class Capture:
                 self.tidy()
             raise
         self.backup.settle()
+        for row in rows:
+            if row.verdict == Verdict.SET_ASIDE and row.row is None:
+                self.aside(box, row.sender, row.subject)
         return dict(zip((mail.source_id for mail in new), ids, strict=True))
 
     def _kept(self, box: Box, source: str, new: Sequence[Fetched], *, gone: bool) -> list[New]:
@@ -198,15 +208,15 @@ def _up_to(mails: Iterator[Fetched]) -> tuple[list[Fetched], CrmServiceError | N
 def _same_row(mail: Fetched, known: Rows) -> int | None:
     """The row of this very message, captured before: same source id, same bytes."""
     rows = known.get(mail.source_id)
-    if not rows:
+    if not rows or mail.oversize:
         return None
     checksum = sha256(mail.data).hexdigest()
     return next((row for row, stored in rows if stored == checksum), None)
 
 
-def _set_aside(rows: Sequence[tuple[int, str]]) -> bool:
-    """Oversized mail has no checksum of its whole: its row is known by its source id alone."""
-    return any(checksum == "" for _row, checksum in rows)
+def _oversized_row(rows: Iterable[tuple[int, str]]) -> int | None:
+    """The row of a mail that was too large (it has no checksum of the whole): maxMessageBytes was raised since."""
+    return next((row for row, checksum in rows if checksum == ""), None)
 
 
 def _oversized(box: Box, source: str, mail: Fetched, arrived: datetime) -> New:

@@ -67,7 +67,8 @@ class Backup(Protocol):
 class Filing:
     """Files what waits. ``before``: how the worker before ended, which was at the first message that waits now.
 
-    ``went_on`` is told of each batch that is behind us, whatever became of it.
+    ``went_on`` is told of each batch that is behind us, whatever became of it, ``aside`` of a message that nobody could
+    read: box, sender and subject, both unknown.
     """
 
     inbox: Inbox
@@ -77,6 +78,7 @@ class Filing:
     before: Before = Before.NOTHING
     stopping: Callable[[], bool] = field(default=lambda: False)
     went_on: Callable[[], None] = field(default=lambda: None)
+    aside: Callable[[Box, str, str], None] = field(default=lambda _box, _sender, _subject: None)
 
     def run(self, box: Box) -> None:
         """File everything that waits in this box, in order of arrival.
@@ -94,11 +96,15 @@ class Filing:
     def _file(self, box: Box, rows: Sequence[Waiting], most: int) -> None:
         first = rows[0]
         if first.attempts >= most:
-            self.inbox.set_aside(first.id, "died-twice", {"attempts": str(first.attempts)})
+            self._set_aside(box, first, "died-twice", {"attempts": str(first.attempts)})
         elif first.attempts:
             self._attempt(box, [first], alone=True)
         else:
             self._attempt(box, self._batch(rows), alone=False)
+
+    def _set_aside(self, box: Box, row: Waiting, reason: str, evidence: Mapping[str, object]) -> None:
+        if self.inbox.set_aside(row.id, reason, evidence):
+            self.aside(box, "", "")
 
     def _batch(self, rows: Sequence[Waiting]) -> list[Waiting]:
         """The first rows without an attempt behind them, as many as the batch's bytes allow (at least one)."""
@@ -127,7 +133,7 @@ class Filing:
             raise
         except Exception as fault:  # noqa: BLE001 (whatever a mail breaks, the others go on)
             if alone:
-                self.inbox.set_aside(batch[0].id, "broke-the-reader", {"fault": type(fault).__name__})
+                self._set_aside(box, batch[0], "broke-the-reader", {"fault": type(fault).__name__})
         except BaseException:
             self.inbox.release(ids)
             raise

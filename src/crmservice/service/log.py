@@ -34,6 +34,12 @@ class ServiceLog:
         """One line for each message: box, sender, shortened subject, log words."""
         self._write("NOTICE", [(_message(box, outcome), _facts(box, outcome)) for outcome in outcomes])
 
+    def aside(self, box: Box, sender: str, subject: str) -> None:
+        """The line of a message that is set aside unread: too large, or it breaks the reader."""
+        facts = {"event": "message", "box": box.name, "sender": sender or None, "subject": subject[:MOST_SUBJECT]}
+        line = _line(box, sender, subject, ("SET ASIDE",))
+        self._write("NOTICE", [(line, {**facts, "verdict": "set_aside", "log": ["SET ASIDE"]})])
+
     def error(self, text: str) -> None:
         """A fault that an operator should know."""
         self._write("ERROR", [(text, {"event": "fault", "text": text})])
@@ -74,9 +80,11 @@ def _facts(box: Box, outcome: Outcome) -> dict[str, object]:
 
 def _message(box: Box, outcome: Outcome) -> str:
     message = outcome.decision.message
-    sender = message.sender.email if message.sender else "-"
-    subject = message.subject[:MOST_SUBJECT]
-    return f"{box.name} {sender} {subject!r} {', '.join(outcome.decision.log)}"
+    return _line(box, message.sender.email if message.sender else "", message.subject, outcome.decision.log)
+
+
+def _line(box: Box, sender: str, subject: str, log: Sequence[str]) -> str:
+    return f"{box.name} {sender or '-'} {subject[:MOST_SUBJECT]!r} {', '.join(log)}"
 
 
 def one_line(text: str) -> str:

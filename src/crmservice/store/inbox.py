@@ -25,7 +25,8 @@ class New:
 
     ``path`` is below the home, with ``/``; empty for an oversized mail, which gets its ``verdict`` at once.
     ``arrived`` is aware and UTC, ``day`` the local day of the arrival. ``gone``: there is nothing to delete
-    at the source (a mail taken by SMTP, an import that copies).
+    at the source (a mail taken by SMTP, an import that copies). ``row``: the row of this very mail, which was set
+    aside as too large; what is new of it goes there.
     """
 
     box: str
@@ -42,6 +43,7 @@ class New:
     sender: str = ""
     subject: str = ""
     gone: bool = False
+    row: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +84,26 @@ def accept(arrivals: Sequence[New], lease: Lease | None = None) -> list[int]:
     Only when this has returned may the messages be deleted at their source. Raises LeaseLost, or
     DatabaseUnavailable: then nothing is stored.
     """
-    ids = [new_id() for _ in arrivals]
+    ids = [new_id() if new.row is None else new.row for new in arrivals]
+    pairs = list(zip(ids, arrivals, strict=True))
+    first = [(key, new) for key, new in pairs if new.row is None]
     with _holding(lease):
-        bulk.insert(Message, *_NEW).run(_row(key, new) for key, new in zip(ids, arrivals, strict=True))
-        for key, new in zip(ids, arrivals, strict=True):
+        bulk.insert(Message, *_NEW).run(_row(key, new) for key, new in first)
+        bulk.update(Message, *_FOUND).run(_found(key, new) for key, new in pairs if new.row is not None)
+        for key, new in first:
             if new.log == SET_ASIDE:
                 facts = {"sender": new.sender, "subject": new.subject, "size": new.size}
                 note_set_aside(key, new.box, new.trail[0].code, **facts)
     return ids
+
+
+_FOUND = ("sha256", "size", "path", "day", "verdict", "log", "trail", "sender", "subject")
+"""What is new of a mail that was too large, when it is looked at again."""
+
+
+def _found(key: int, new: New) -> tuple[object, ...]:
+    log, trail = log_json(new.log), trail_json(new.trail)
+    return (new.sha256, new.size, new.path, new.day, new.verdict, log, trail, new.sender, new.subject, key)
 
 
 def _row(key: int, new: New) -> tuple[object, ...]:
@@ -115,6 +129,16 @@ def known(box: str, source: str, source_ids: Collection[str]) -> dict[str, list[
     for name, key, sha256 in rows:
         found.setdefault(stored[name], []).append((key, sha256))
     return found
+
+
+def larger(box: str, source: str, limit: int) -> set[str]:
+    """The source ids of mail that is set aside because it is larger than ``limit`` bytes, still at its source."""
+    sql = (
+        "SELECT source_id FROM crm_message"
+        " WHERE box = %s AND source = %s AND NOT gone AND sha256 = '' AND path = '' AND size > %s"
+    )
+    with reading():
+        return {name for (name,) in bulk.query(sql, [box, source, limit])}
 
 
 def unconfirmed(box: str, source: str) -> dict[str, list[tuple[int, str]]]:
@@ -293,5 +317,6 @@ class StoreInbox:
         return set_aside(row, reason, evidence, self._lease)
 
     known = staticmethod(known)
+    larger = staticmethod(larger)
     unconfirmed = staticmethod(unconfirmed)
     pending = staticmethod(pending)
