@@ -9,6 +9,12 @@ needed=(
     "/usr/share/doc/libnet-ssleay-perl libnet-ssleay-perl" # TLS of swaks
     "mkfs.ext4 e2fsprogs" "mkfs.xfs xfsprogs" # file systems that lose power
 )
+# moto (an object store) pins a python-dateutil that is not ours: a venv of its own.
+moto="${CRMSERVICE_SERVERS:-$HOME/.cache/crmservice-servers}/moto"
+if [ ! -x "$moto/bin/moto_server" ]; then
+    python3 -m venv "$moto" && "$moto/bin/pip" install -q --disable-pip-version-check 'moto[server]==5.2.5' 2>/dev/null ||
+        echo "servers: no object store could be installed; its tests are skipped" >&2
+fi
 missing=()
 for pair in "${needed[@]}"; do
     read -r program package <<<"$pair"

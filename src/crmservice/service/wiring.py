@@ -269,11 +269,22 @@ def after_all(home: Path) -> AfterAll:
 
 
 def raw_mail(settings: Settings, box: str = "") -> RawMail:
-    """Where the home's raw mail is kept; with a ``box``, its note of what is on its way (who has its lease owns it)."""
+    """Where the home's raw mail is kept; with a ``box``, its note of what is on its way (who has its lease owns it).
+
+    Raises BadConfiguration where ``mail_store`` is set and its extra is not installed.
+    """
     from crmservice.backup.folder import BackupFolder
     from crmservice.backup.in_flight import InFlight
 
-    return BackupFolder(settings.home, InFlight(settings.home, box) if box else None)
+    note = InFlight(settings.home, box) if box else None
+    if not settings.mail_store:
+        return BackupFolder(settings.home, note)
+    try:
+        from crmservice.backup.objects import Objects, open_store
+    except ImportError:
+        raise BadConfiguration("mail_store needs the extra s3: pip install 'crmservice[s3]'") from None
+    secrets = (settings.mail_store_key, settings.mail_store_secret)
+    return Objects(open_store(settings), note, [secret.reveal() for secret in secrets if secret is not None])
 
 
 def ledger(home: Path, *, quick: bool) -> dict[str, Any]:
