@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.fixtures import figures, on_dovecot, on_folder, on_stub, server, template, warm
+from tests.faults.fixtures import figures, on_dovecot, on_folder, on_stub, server, template, traces, warm
 
-__all__ = ["figures", "on_dovecot", "on_folder", "on_stub", "server", "template", "warm"]
+__all__ = ["figures", "on_dovecot", "on_folder", "on_stub", "server", "template", "traces", "warm"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import strace
 from tests.faults.place import Place, mailbox_keys, make_place, make_template
 from tests.faults.scene import Scene, scene
 from tests.faults.warm import Warm, warm_parent
@@ -57,6 +58,13 @@ def on_stub(warm: Warm, template: Path, tmp_path: Path, request: pytest.FixtureR
     """A home whose box fetches from a server of ours; the parameter is the protocol."""
     with scene(warm, template, tmp_path / "home", request.param) as ready:
         yield ready
+
+
+@pytest.fixture
+def traces() -> None:
+    """Where strace can't be used, a test that needs it is skipped, and says why."""
+    if reason := strace.why_not():
+        pytest.skip(reason)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +23,21 @@ _CALL = re.compile(r"(\w+)\((.*)\)\s+=\s+(-?\d+)[^)]*(?:\(.*\))?$", re.DOTALL)
 _FILE = re.compile(r"-?\w+<([^>]*)>")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _UNFINISHED = " <unfinished ...>"
+
+
+@functools.cache
+def why_not() -> str:
+    """Why system calls can't be traced and made to fail here, or an empty text."""
+    if shutil.which("strace") is None:
+        return "strace is not installed: make servers"
+    trial = ["strace", "-f", "-e", "trace=write", "-e", "inject=write:error=EIO:when=9", "true"]
+    done = subprocess.run(trial, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        return f"this machine lets nobody trace: {done.stderr.strip().splitlines()[-1:]}"
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    if os.geteuid() != 0 and scope.exists() and scope.read_text().strip() != "0":
+        return "only root may trace a process that is at work already (kernel.yama.ptrace_scope)"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from tests.faults.fixtures import Figures
 from tests.faults.forward import forwarded
 from tests.faults.order import Order
 from tests.faults.place import BOX, environment, mail, make_place
-from tests.faults.strace import CALLS, Call, calls
+from tests.faults.strace import CALLS, Call, calls, why_not
 from tests.support.dovecot import Dovecot
 
 NAME = "071df737-d6c1-4288-a627-7a67203022a1.eml"
@@ -98,8 +97,8 @@ def test_an_imap_deletion_names_its_mails_by_uid() -> None:
 def test_a_mail_is_durable_before_it_is_deleted(
     protocol: str, port: int, mails: int, server: Dovecot, template: Path, tmp_path: Path, figures: Figures
 ) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed: make servers")
+    if reason := why_not():
+        pytest.skip(reason)
     server.empty()
     with forwarded(port, server.ports[protocol]) as where:
         keys: dict[str, str | list[str]] = {f"{protocol}Url": where, f"{protocol}Name": BOX}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import crmservice
-from tests.faults import poison
+from tests.faults import poison, strace
 from tests.faults.disks import why_not
 from tests.faults.fixtures import Figures
 from tests.faults.place import mail
@@ -73,8 +73,8 @@ def _power(warm: Warm, template: Path, folder: Path) -> list[str]:
 
 def _failing_sync(warm: Warm, template: Path, folder: Path) -> list[str]:
     """Each sync fails once."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed: make servers")
+    if reason := strace.why_not():
+        pytest.skip(reason)
     striking = Striking(warm, template, folder, "pop3")
     strikes = [("fsync", number) for number in range(1, TURNS)]
     return _again(lambda turn: striking.failure(strikes[turn - 1], "EIO"), len(strikes))

@@ -28,7 +28,7 @@ MAILS = 5
 SAMPLE = 4
 
 pytestmark = pytest.mark.server
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: make servers")
+needs_strace = pytest.mark.usefixtures("traces")
 
 
 class Listening:

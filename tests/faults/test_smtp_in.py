@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import pytest
 from tests.faults.order import Order
 from tests.faults.place import Place, children, environment, mail, make_place, subject
 from tests.faults.senders import SENDERS, UNTIL_S, Post, faults
-from tests.faults.strace import CALLS, calls
+from tests.faults.strace import CALLS, calls, why_not
 from tests.support.dovecot import free_port
 from tests.support.listening import Sender
 
@@ -50,8 +49,8 @@ def port_of(place: Place) -> int:
 
 
 def test_a_mail_is_durable_before_its_250(place: Place, tmp_path: Path) -> None:
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed: make servers")
+    if reason := why_not():
+        pytest.skip(reason)
     post = Post(port_of(place), SENDERS)
     trace = tmp_path / "trace"
     listener = [sys.executable, "-c", LISTENER, str(place.home)]

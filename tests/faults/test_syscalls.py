@@ -38,10 +38,7 @@ _NO_FILE = re.compile(r"\(\d+<(?:socket|pipe):.*INJECTED")
 Strike = tuple[str, int]
 """A system call, and which of its calls: strace counts each kind on its own."""
 
-pytestmark = [
-    pytest.mark.server,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: make servers"),
-]
+pytestmark = [pytest.mark.server, pytest.mark.usefixtures("traces")]
 
 
 @pytest.fixture(params=PROTOCOLS)
