@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import inspect
+import string
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from crmservice.pipeline.rule import Rule
 
@@ -19,6 +20,7 @@ HEAD = """\
 
 Each message goes down this list; a rule that does not match passes it on. `crmservice explain FILE.eml` shows what each
 rule saw in a message. The chapter is the original manual's; rules without one are additions.
+Other pages name rules by these numbers.
 
 <!-- Written by `make docs` from the docstrings in src/crmservice/rules/. -->
 
@@ -31,9 +33,21 @@ def page(chain: Iterable[Rule]) -> str:
     """The whole page for a chain of rules."""
     rules = list(chain)
     table = "".join(
-        f"| {place} | [{rule.name}](#{rule.name}) | {rule.chapter or '–'} |\n" for place, rule in enumerate(rules)
+        f"| {place} | [{rule.name}](#{rule.name}) | {rule.chapter or '–'} |\n"
+        for place, rule in zip(places(rules), rules, strict=True)
     )
     return HEAD + table + "".join(_section(rule) for rule in rules)
+
+
+def places(rules: Sequence[Rule]) -> list[str]:
+    """The specification's numbers: an addition between two of the manual's rules has a letter behind the one above."""
+    found: list[str] = []
+    last, added = -1, 0
+    for rule in rules:
+        whole = rule.chapter or rule in (rules[0], rules[-1])
+        last, added = (last + 1, 0) if whole else (last, added + 1)
+        found.append(f"{last}{string.ascii_lowercase[added - 1] if added else ''}")
+    return found
 
 
 def _section(rule: Rule) -> str:

@@ -19,6 +19,13 @@ def test_every_rule_of_the_chain_has_its_section_in_order() -> None:
     assert sections == [rule.name for rule in CHAIN]
 
 
+def test_rules_have_the_numbers_by_which_other_pages_name_them() -> None:
+    numbers = dict(zip((rule.name for rule in CHAIN), rules_doc.places(CHAIN), strict=True))
+    named = {"own_notice": "0", "system_sender": "4", "ignored_subject": "6", "never_filed": "6a", "bulk": "6c"}
+    named |= {"opt_out": "7", "bounce": "8", "new_task": "9", "own_filing": "11a", "direction": "12", "unfiled": "15"}
+    assert {name: numbers[name] for name in named} == named
+
+
 def test_no_two_rules_share_a_name() -> None:
     assert len({rule.name for rule in CHAIN}) == len(CHAIN)
 

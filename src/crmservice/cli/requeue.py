@@ -35,8 +35,8 @@ def requeue(
 
     An id that is not set aside ends with exit code 1; those that are wait all the same.
 
-    With --after-all a message that was skipped or set aside is filed at once: the rules are asked from the seventh
-    (opt_out) on. Where they find nobody who is responsible, name a user. Without an id: list what was left out.
+    With --after-all a message that was skipped or set aside is filed at once: the rules are asked from opt_out (7)
+    on. Where they find nobody who is responsible, name a user. Without an id: list what was left out.
 
     Example:  crmservice requeue --all && crmservice run --once
     """
