@@ -55,12 +55,20 @@ def all_words() -> Catalog:
     """What the command line says: the marked texts of its files, its tables of words, and every command's help."""
     from crmservice.cli.command import TYPER_WORDS
     from crmservice.cli.library_words import LIBRARY_WORDS
-    from crmservice.cli.sentences import SENTENCES
+    from crmservice.cli.sentences import FACTS, SENTENCES
     from crmservice.cli.usage import TYPER_FAULTS
 
     found = words_of(PACKAGE / "cli")
     templates = [said.template for said in said_in(PACKAGE) if said.template is not None]
-    for text in [*templates, *TYPER_WORDS, *LIBRARY_WORDS, *TYPER_FAULTS.values(), *SENTENCES.values(), *help_texts()]:
+    for text in [
+        *templates,
+        *TYPER_WORDS,
+        *LIBRARY_WORDS,
+        *TYPER_FAULTS.values(),
+        *SENTENCES.values(),
+        *FACTS.values(),
+        *help_texts(),
+    ]:
         found.add(text)
     return found
 

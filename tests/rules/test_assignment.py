@@ -73,6 +73,11 @@ def test_an_unknown_number_stands_in_the_trail() -> None:
     assert (step.code, step.evidence["numbers"]) == ("number-unknown", ["9999"])
 
 
+def test_a_number_that_nobody_has_stands_in_the_trail_beside_what_was_found() -> None:
+    (step,) = [step for step in decided(out("zak:123 obj:9", "úkol:8. obj:9")).trail if step.rule == "assignment"]
+    assert (step.code, step.evidence["contract"], step.evidence["unknown"]) == ("assigned", "123", "9, 8.")
+
+
 # Types.
 
 

@@ -80,6 +80,17 @@ SENTENCES: Mapping[str, str] = {
     "oversized": "larger than maxMessageBytes; it stays where it is",
 }
 
+FACTS: Mapping[str, str] = {
+    "contract": "contract {value}",
+    "order": "order {value}",
+    "task": "task {value}",
+    "type": "type {value}",
+    "scope": "scope {value}",
+    "suggested": "as a suggestion {value}",
+    "unknown": "nobody has {value}",
+}
+"""What an assignment found, by its name."""
+
 
 def sentence(step: Mapping[str, Any]) -> str:
     """What a step of the trail says, in the language in use."""
@@ -87,7 +98,7 @@ def sentence(step: Mapping[str, Any]) -> str:
     if template is None:
         return str(step["code"])
     evidence = {name: _plain(value) for name, value in step["evidence"].items()}
-    facts = ", ".join(f"{name} {value}" for name, value in evidence.items())
+    facts = ", ".join(_(FACTS[name]).format(value=value) for name, value in evidence.items() if name in FACTS)
     return _(template).format_map(_Known(evidence | {"facts": facts}))
 
 

@@ -38,13 +38,19 @@ def threads_of(case: Case) -> tuple[Thread, ...]:
 
 def first_known(case: Case, kind: str) -> tuple[Marker, Record] | None:
     """The first marker of this kind whose number the CRM knows, with the record (SPEC chapter 5)."""
-    table: Mapping[str, Record] = getattr(case.directory, f"{kind}s")
-    for marker in case.reading.markers:
-        if marker.kind == kind:
-            for number in marker.numbers:
-                if (record := table.get(fold(number))) is not None:
-                    return marker, record
-    return None
+    of_kind = ((marker, _record(case, marker)) for marker in case.reading.markers if marker.kind == kind)
+    return next(((marker, record) for marker, record in of_kind if record is not None), None)
+
+
+def unknown_numbers(case: Case) -> list[str]:
+    """The numbers of markers that nobody has, each once: they assign nothing and are shown in the trail."""
+    return list(dict.fromkeys(marker.numbers[0] for marker in case.reading.markers if _record(case, marker) is None))
+
+
+def _record(case: Case, marker: Marker) -> Record | None:
+    table: Mapping[str, Record] = getattr(case.directory, f"{marker.kind}s")
+    found = (table.get(fold(number)) for number in marker.numbers)
+    return next((record for record in found if record is not None), None)
 
 
 def _belongs(case: Case, result: Assignment, kind: str, record: Record, threads: tuple[Thread, ...]) -> Assignment:

@@ -12,15 +12,15 @@ from typing import Any
 
 from crmservice.crm.records import Contract, Order
 from crmservice.pipeline.assignment import assignment as assigned
+from crmservice.pipeline.assignment import unknown_numbers
 from crmservice.pipeline.rule import Answer, Assignment, Case, go_on, not_mine
 
 
 def assignment(case: Case) -> Answer:
     """Go on with contract, order, task, type and scope found."""
-    result = assigned(case)
+    result, unknown = assigned(case), unknown_numbers(case)[:10]
     if result == Assignment():
-        unknown = [marker.numbers[0] for marker in case.reading.markers]
-        return not_mine("number-unknown", numbers=unknown[:10]) if unknown else not_mine("no-marker")
+        return not_mine("number-unknown", numbers=unknown) if unknown else not_mine("no-marker")
     shown: dict[str, Any] = {name: value for name, value in _shown(case, result) if value is not None}
     return go_on("assigned", found=replace(case.found, assignment=result), **shown)
 
@@ -31,7 +31,8 @@ def _shown(case: Case, result: Assignment) -> tuple[tuple[str, str | None], ...]
     order = _number(case.directory.orders.values(), result.order)
     suggested = ", ".join(suggestion.target for suggestion in result.suggestions) or None
     found = (("contract", contract), ("order", order), ("task", result.task), ("type", result.type))
-    return (*found, ("scope", result.scope), ("suggested", suggested))
+    nobody_has = ", ".join(unknown_numbers(case)[:10]) or None
+    return (*found, ("scope", result.scope), ("suggested", suggested), ("unknown", nobody_has))
 
 
 def _number(records: Iterable[Contract | Order], key: int | None) -> str | None:
