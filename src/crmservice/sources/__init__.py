@@ -7,6 +7,7 @@ one whose deletion fails never makes the round endless; after ``close`` the same
 
 from __future__ import annotations
 
+import base64
 import ssl
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -213,9 +214,20 @@ def header_of(data: bytes) -> bytes:
 
 def quotable(said: str, secrets: Iterable[str]) -> str:
     """A server's text for people: printable, without the secrets that it repeats, no more than a line."""
-    for secret in secrets:
-        said = said.replace(secret, "***") if secret else said
+    forms = {form for secret in secrets for form in _forms(secret)} - {""}
+    for form in sorted(forms, key=len, reverse=True):
+        said = said.replace(form, "***")
     return "".join(letter if letter.isprintable() else "?" for letter in said)[:200]
+
+
+def _forms(secret: str) -> tuple[str, str]:
+    """How a server's text may repeat it: as it is, or as a quoted string of IMAP."""
+    return secret, secret.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def in_base64(said: bytes) -> str:
+    """What is said for a SASL mechanism, as it goes over the line: a secret too."""
+    return base64.b64encode(said).decode()
 
 
 def says(said: str, advice: Words) -> Words:

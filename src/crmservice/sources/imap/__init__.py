@@ -5,7 +5,9 @@ Mail is looked at with BODY.PEEK and never marked as seen; what is deleted is na
 
 from __future__ import annotations
 
+import ast
 import imaplib
+import re
 import ssl
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -31,6 +33,7 @@ from crmservice.sources import (
     SourceError,
     gathered,
     header_of,
+    in_base64,
     oauth_advice,
     quotable,
     says,
@@ -51,6 +54,9 @@ SPANS = 300
 """Numbers or ranges in a command: a line of at most 7 KB (RFC 9051 section 4: 8,000 octets)."""
 
 MAX_BROKEN = 3
+
+_BYTES = re.compile(r"""\bb(['"])(?:\\.|(?!\1).)*\1""")
+"""Bytes as Python shows them: so imaplib writes what a server said into some of its errors."""
 
 _TROUBLE = (IMAPClientError, imaplib.IMAP4.error, OSError, ValueError, LookupError, TypeError, AttributeError)
 
@@ -332,11 +338,16 @@ class ImapSource:
             self._sign_in_by_token(client)
             return
         password = self.login.password.reveal() if self.login.password else ""
-        self._secrets = [password]
+        self._secrets = [password, in_base64(f"\0{self.login.name}\0{password}".encode())]
         if client.has_capability("AUTH=PLAIN"):
             client.plain_login(self.login.name, password)
         elif client.has_capability("LOGINDISABLED"):
             why = Words("it takes no password on this connection; use port 993")
+            raise self._mailbox.fault(SIGNING_IN, why, permanent=True)
+        elif not password.isascii():
+            why = Words(
+                "it knows no AUTH=PLAIN, and LOGIN takes a password of ASCII letters alone; choose another password"
+            )
             raise self._mailbox.fault(SIGNING_IN, why, permanent=True)
         else:
             client.login(self.login.name, password)
@@ -345,10 +356,10 @@ class ImapSource:
         if self._token is None:
             raise self._mailbox.no_token()
         token = self._token()
-        self._secrets = [token]
         logins = token_logins(self.login.name, token)
         offered = [one for one in logins if client.has_capability(f"AUTH={one.mechanism}")]
         chosen = (offered or logins)[0]
+        self._secrets = [token, in_base64(chosen.answer)]
         answers = iter([chosen.answer])
         try:
             client.sasl_login(chosen.mechanism, lambda _challenge: next(answers, chosen.end))
@@ -414,8 +425,7 @@ class ImapSource:
 
     def _clean(self, error: Exception) -> str:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
-        text = str(error).replace("b'", "").removesuffix("'")
-        return quotable(text, self._secrets)
+        return quotable(_BYTES.sub(_decoded, str(error)), self._secrets)
 
 
 def _sets(uids: Sequence[int]) -> list[str]:
@@ -428,6 +438,13 @@ def _sets(uids: Sequence[int]) -> list[str]:
             spans.append([uid, uid])
     texts = [str(first) if first == last else f"{first}:{last}" for first, last in spans]
     return [",".join(texts[start : start + SPANS]) for start in range(0, len(texts), SPANS)]
+
+
+def _decoded(shown: re.Match[str]) -> str:
+    try:
+        return str(ast.literal_eval(shown[0]).decode("utf-8", "replace"))
+    except (SyntaxError, ValueError):  # a server that writes so itself
+        return shown[0]
 
 
 def _passing(said: str) -> bool:
