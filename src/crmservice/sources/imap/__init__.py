@@ -5,9 +5,7 @@ Mail is looked at with BODY.PEEK and never marked as seen; what is deleted is na
 
 from __future__ import annotations
 
-import ast
 import imaplib
-import re
 import ssl
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -39,6 +37,7 @@ from crmservice.sources import (
     says,
     token_logins,
 )
+from crmservice.sources.imap import saying
 from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, breach_under, woken
 from crmservice.sources.imap.quota import rooms
 from crmservice.tls import Timeouts, explain
@@ -54,9 +53,6 @@ SPANS = 300
 """Numbers or ranges in a command: a line of at most 7 KB (RFC 9051 section 4: 8,000 octets)."""
 
 MAX_BROKEN = 3
-
-_BYTES = re.compile(r"""\bb(['"])(?:\\.|(?!\1).)*\1""")
-"""Bytes as Python shows them: so imaplib writes what a server said into some of its errors."""
 
 _TROUBLE = (IMAPClientError, imaplib.IMAP4.error, OSError, ValueError, LookupError, TypeError, AttributeError)
 
@@ -410,7 +406,7 @@ class ImapSource:
             return self._mailbox.fault(doing, joined("; ", (breach.words, CHECK_SERVER)))
         said = self._clean(error)
         advice = self._advice(error, of_folder=of_folder)
-        if advice is None or _passing(said):
+        if advice is None or saying.will_pass(said):
             return self._mailbox.fault(doing, says(said, CHECK_SERVER if advice is None else TRIED_AGAIN))
         return self._mailbox.fault(doing, says(said, advice), permanent=True)
 
@@ -425,7 +421,7 @@ class ImapSource:
 
     def _clean(self, error: Exception) -> str:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
-        return quotable(_BYTES.sub(_decoded, str(error)), self._secrets)
+        return quotable(saying.said(error), self._secrets)
 
 
 def _sets(uids: Sequence[int]) -> list[str]:
@@ -438,18 +434,6 @@ def _sets(uids: Sequence[int]) -> list[str]:
             spans.append([uid, uid])
     texts = [str(first) if first == last else f"{first}:{last}" for first, last in spans]
     return [",".join(texts[start : start + SPANS]) for start in range(0, len(texts), SPANS)]
-
-
-def _decoded(shown: re.Match[str]) -> str:
-    try:
-        return str(ast.literal_eval(shown[0]).decode("utf-8", "replace"))
-    except (SyntaxError, ValueError):  # a server that writes so itself
-        return shown[0]
-
-
-def _passing(said: str) -> bool:
-    """Whether a refusal's code says that it will pass (RFC 5530 section 3)."""
-    return any(code in said.upper() for code in ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[SERVERBUG]"))
 
 
 def _shut(client: BoundedClient) -> None:
