@@ -1,8 +1,8 @@
 """Capture: no message leaves the server before it is ours (SPEC chapter 3).
 
 For each batch: read → backup durable → inbox rows durable → only then delete at the source, where that is costly
-several batches together. A message that
-was captured before but whose deletion is unconfirmed is recognised by its source id and its bytes.
+several batches together. A message that was captured before but whose deletion is unconfirmed is recognised by its
+source id and its bytes.
 """
 
 from __future__ import annotations
@@ -90,8 +90,9 @@ class Capture:
     ) -> Iterator[int]:
         """Take everything the source has, yielding how many new messages each batch brought.
 
-        It ends between two batches where ``resting`` says that the source is to be left alone. The caller may file what came before it asks for more. Raises SourceError, BackupFailed or
-        DatabaseUnavailable: what was captured by then is durable, the rest is still at the source.
+        The caller may file what came before it asks for more. It ends between two batches where ``resting`` says that
+        the source is to be left alone. Raises SourceError, BackupFailed or DatabaseUnavailable: what was captured by
+        then is durable, the rest is still at the source.
         """
         self.tidy()
         most = limit or box.max_message_bytes
