@@ -16,7 +16,8 @@ def decide(case: Case, chain: Sequence[Rule], start: str | None = None) -> Decis
     """Ask the rules of ``chain`` about the case, from the rule named ``start`` on (SPEC: "process after all").
 
     A mail beyond the limits is set aside unasked (but where a person has it processed after all); one that an employee
-    forwarded by hand is decided as the mail inside (SPEC chapter 4). Raises nothing of its own: the chain's last rule always stops.
+    forwarded by hand is decided as the mail inside (SPEC chapter 4). Raises nothing of its own: the chain's last rule
+    always stops.
     """
     if case.message.limits and start is None:
         return _set_aside(case)

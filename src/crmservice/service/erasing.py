@@ -55,7 +55,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Done:
-    """What was done. ``certificate``: the file that says it, without the address; ``compacted``: nothing is left in free pages."""
+    """What was done.
+
+    ``certificate``: the file that says it, without the address; ``compacted``: nothing is left in free pages.
+    """
 
     digest: str
     when: datetime

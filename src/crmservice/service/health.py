@@ -1,7 +1,8 @@
 """How a box fares, told to whoever should know: its row for ``status``, the log, standard error, a notice.
 
 A fault that passes by itself becomes a notice when it lasted three minutes or three cycles; one that waiting
-does not mend does at once, and so does any of a box that never worked yet: somebody is just setting it up. How often it is told again is decided where notices are sent.
+does not mend does at once, and so does any of a box that never worked yet: somebody is just setting it up. How often
+it is told again is decided where notices are sent.
 """
 
 from __future__ import annotations

@@ -55,9 +55,10 @@ Run = Callable[[Context], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A job. ``due`` None: once a day, at the home's ``nightly``. ``noted``: its times and result are written to the database; not for what runs every few seconds.
+    """A job.
 
-    ``alone``: only one service of a database does it. Without it each does (on PostgreSQL there may be several).
+    ``due`` None: once a day, at the home's ``nightly``. ``noted``: its times and result are written to the database; not
+    for what runs every few seconds. ``alone``: only one service of a database does it. Without it each does (on PostgreSQL there may be several).
     """
 
     name: str

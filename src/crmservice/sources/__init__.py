@@ -1,8 +1,9 @@
 """Where mail comes from: one file for each kind, all with the same methods (SPEC chapter 3).
 
 A round: ``fetch`` yields up to 50 messages, the caller makes each durable, ``confirm`` deletes exactly those
-that are (at once, or where the source is Gathering those of several), and again until ``fetch`` yields nothing. A source offers a message once until it is closed, so that
-one whose deletion fails never makes the round endless; after ``close`` the same object begins anew.
+that are (at once, or where the source is Gathering those of several), and again until ``fetch`` yields nothing. A
+source offers a message once until it is closed, so that one whose deletion fails never makes the round endless; after
+``close`` the same object begins anew.
 """
 
 from __future__ import annotations
