@@ -110,6 +110,24 @@ def test_a_users_entry_takes_from_him_what_others_keep_and_undo_gives_it_back(de
     assert desk.differences() == []
 
 
+def test_an_invitation_that_a_later_mail_changed_goes_with_both(home: Path) -> None:
+    tables.load(COMPANY)
+    desk = Desk(home)
+    for sequence, subject in enumerate(("pozvánka", "změna")):
+        invitation = calendar(organizer=DOCTOR, uid="u", sequence=sequence, stamp=f"2026030{sequence + 1}T100000Z")
+        desk.put(eml(sender=DOCTOR, to="novak@firma.cz, svoboda@firma.cz", subject=subject, parts=[invitation],
+            message_id=f"{sequence}@x"))  # fmt: skip
+    desk.take()
+    desk.file()
+    before = filed()
+    never_file.add("novak", DOCTOR, "sef", "web")
+    made = done(desk)
+    assert (made.taken.left, [one for one in filed() if "novak" in one[1]]) == ([], [])
+    assert made.taken.change is not None
+    assert undo.undo_change(made.taken.change, BY).whole
+    assert filed() == before
+
+
 def test_the_trail_says_that_it_was_taken_and_not_from_whom(desk: Desk) -> None:
     never_file.add("novak", DOCTOR, "sef", "web")
     done(desk)

@@ -21,6 +21,9 @@ from crmservice.store.undo import By, changing
 KIND = "never-file"
 """The kind of such a change."""
 
+_OWNERS = {"activity": ("crm_activity", "responsible_id"), "invitation": ("crm_invitation", "user_id")}
+"""Effect's word -> the table, and its column for whose a row is."""
+
 
 @dataclass(slots=True)
 class Taken:
@@ -107,32 +110,32 @@ def take_from(users: Mapping[int, Collection[int]], by: By, *, dry: bool = False
     if not users:
         return taken
     with changing(KIND, by, dry=dry) as taking:
-        for message, whose in users.items():
-            _take(taking, message, whose, by, taken)
-        taken.change = taking.change if taken.count and not dry else None
+        # The latest first, of all messages: a later one may have changed what an earlier one made.
+        effects = [effect for message in sorted(users, reverse=True) for effect in _theirs(message, users[message])]
+        taking.expect(effects)
+        touched = set()
+        for effect in effects:
+            part = taking.take(effect)
+            if isinstance(part, Left):
+                taken.left.append(part)
+            else:
+                taken.count += 1
+                touched.add(effect.message)
+        for message in sorted(touched):
+            _say(taking, message, by)
+        taken.change = taking.change if touched and not dry else None
     return taken
 
 
-def _take(taking: Taking, message: int, whose: Collection[int], by: By, taken: Taken) -> None:
-    effects = _theirs(message, whose)
-    taking.expect(effects)
-    parts = [taking.take(effect) for effect in effects]
-    left = [part for part in parts if isinstance(part, Left)]
-    taken.left += left
-    taken.count += len(parts) - len(left)
-    if len(parts) > len(left):
-        _say(taking, message, by)
-
-
 def _theirs(message: int, whose: Collection[int]) -> list[Noted]:
-    rows = {("activity", str(key)) for key in _rows("crm_activity", "responsible_id", message, whose)}
-    rows |= {("invitation", str(key)) for key in _rows("crm_invitation", "user_id", message, whose)}
-    return [effect for effect in noted.of_message(message) if effect.place in rows]
-
-
-def _rows(table: str, column: str, message: int, whose: Collection[int]) -> list[int]:
-    sql = f"SELECT id FROM {table} WHERE message_id = %s AND {column} IN {{in}}"  # noqa: S608 (our own names)
-    return [key for (key,) in bulk.query_in(sql, whose, before=[message])]
+    """What the message did to activities and invitations of these users, the latest first."""
+    effects = [effect for effect in noted.of_message(message) if effect.table in _OWNERS]
+    theirs: set[tuple[str, str]] = set()
+    for table, (sql_table, column) in _OWNERS.items():
+        ids = [int(effect.row) for effect in effects if effect.table == table]
+        rows = bulk.query_in(f"SELECT id, {column} FROM {sql_table} WHERE id IN {{in}}", ids)  # noqa: S608 (our own names)
+        theirs |= {(table, str(key)) for key, user in rows if user in whose}
+    return [effect for effect in effects if effect.place in theirs]
 
 
 def _say(taking: Taking, message: int, by: By) -> None:
