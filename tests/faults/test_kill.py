@@ -103,7 +103,8 @@ def _parent_alone(process: subprocess.Popen[str]) -> None:
 def _workers_alone(process: subprocess.Popen[str]) -> None:
     """The parent starts others, which work for a moment."""
     for worker in children(process.pid):
-        os.kill(worker, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # some of a service's children live for a moment
+            os.kill(worker, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(random.uniform(0, 0.5))
 
