@@ -32,11 +32,15 @@ MEGABYTES = {"ext4": 64, "xfs": 320}
 
 @dataclass
 class Disk:
-    """A file system on a loop device, mounted at ``at``."""
+    """A file system on a loop device, mounted at ``at``.
+
+    The device is its own from first to last: one that ``mount`` makes goes by itself some time after ``umount``, under the next mount.
+    """
 
     image: Path
     at: Path
     kind: str
+    device: str = ""
 
     def make(self) -> None:
         """Make it new and mount it."""
@@ -44,13 +48,14 @@ class Disk:
         with self.image.open("wb") as file:
             file.truncate(MEGABYTES[system] * 1024 * 1024)
         _run([f"mkfs.{system}", "-q", str(self.image)])
+        self.device = _run(["losetup", "--find", "--show", str(self.image)])
         self.at.mkdir(parents=True, exist_ok=True)
         self.mount()
 
     def mount(self) -> None:
         """Mount it; what its journal holds is done again."""
         _system, options = KINDS[self.kind]
-        _run(["mount", "-o", ",".join(filter(None, ["loop", options])), str(self.image), str(self.at)])
+        _run(["mount", *(["-o", options] if options else []), self.device, str(self.at)])
 
     def cut(self) -> None:
         """Pull the plug."""
@@ -68,6 +73,12 @@ class Disk:
             time.sleep(0.02)
         _run(["umount", str(self.at)])
 
+    def destroy(self) -> None:
+        """Give the device back, whatever is still open."""
+        subprocess.run(["umount", "-l", str(self.at)], check=False, capture_output=True)
+        if self.device:
+            subprocess.run(["losetup", "--detach", self.device], check=False, capture_output=True)
+
 
 def why_not(kind: str) -> str:
     """Why this machine can't cut the power of such a file system, or an empty text."""
@@ -80,8 +91,8 @@ def why_not(kind: str) -> str:
         try:
             ends.enter_context(disks([Path("probe")], kind))
         except (OSError, subprocess.CalledProcessError) as fault:
-            said = getattr(fault, "stderr", b"") or str(fault).encode()
-            return f"this machine mounts no {system} on a loop device ({options}): {said.decode().strip()}"
+            said = getattr(fault, "stderr", "") or str(fault)
+            return f"this machine mounts no {system} on a loop device ({options}): {said.strip()}"
     return ""
 
 
@@ -95,8 +106,8 @@ def disks(places: Sequence[Path], kind: str) -> Iterator[list[Disk]]:
         made = []
         for number, place in enumerate(places):
             disk = Disk(base / f"{number}.img", base / place, kind)
+            ends.callback(disk.destroy)
             disk.make()
-            ends.callback(subprocess.run, ["umount", "-l", str(disk.at)], check=False, capture_output=True)
             made.append(disk)
         yield made
 
@@ -112,5 +123,6 @@ def _folder(parent: Path | None) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(command: list[str]) -> None:
-    subprocess.run(command, check=True, capture_output=True)
+def _run(command: list[str]) -> str:
+    """What a command says. Raises CalledProcessError where it fails."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
