@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from crmservice.cli import app
+from crmservice.cli.app import globals_first
 from tests.cli.conftest import Shell
 
 
@@ -109,3 +112,25 @@ def _wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        (["ledger", "--home", "x", "--json"], ["--home", "x", "ledger", "--json"]),
+        (["ledger", "--home=x", "-v"], ["--home=x", "-v", "ledger"]),
+        (["--home", "x", "ledger"], ["--home", "x", "ledger"]),
+        (["explain", "--", "-v", "--home"], ["explain", "--", "-v", "--home"]),
+        (["ledger", "--home"], ["ledger", "--home"]),
+        ([], []),
+    ],
+)  # fmt: skip
+def test_global_options_may_stand_behind_the_command(given: list[str], understood: list[str]) -> None:
+    assert globals_first(given) == understood
+
+
+def test_no_command_has_an_option_of_the_name_of_a_global_one() -> None:
+    files = (Path(app.__file__).parent).glob("*.py")
+    assert [file.name for file in files if re.search(r'"(-v|--verbose|--home)[",]', file.read_text("utf-8"))] == [
+        "app.py"
+    ]

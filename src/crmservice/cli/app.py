@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -114,4 +115,23 @@ def run(arguments: Sequence[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # what a stranger wrote may not fit the terminal's encoding
         sys.stdout.reconfigure(errors="backslashreplace")
     command: Any = translated(get_command(app))
-    return spoken(lambda: command.main(list(arguments) or ["--help"], prog_name="crmservice", standalone_mode=False))
+    given = globals_first(arguments) or ["--help"]
+    return spoken(lambda: command.main(given, prog_name="crmservice", standalone_mode=False))
+
+
+def globals_first(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global options in front of the command: people write them behind it just as well."""
+    first: list[str] = []
+    rest: list[str] = []
+    left = iter(arguments)
+    for argument in left:
+        if argument == "--":
+            rest += [argument, *left]
+        elif argument == "--home":
+            value = list(islice(left, 1))
+            (first if value else rest).extend([argument, *value])
+        elif argument in ("-v", "--verbose") or argument.startswith("--home="):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return first + rest

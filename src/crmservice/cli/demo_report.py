@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -14,7 +16,6 @@ from typing import Any
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -202,14 +203,26 @@ def _holds(tables: Mapping[str, list[Any]]) -> Table:
 
 
 def _next(home: str) -> RenderableType:
-    place = shlex.quote(os.path.relpath(home) if home.startswith(str(Path.cwd())) else home)
-    table = Table.grid(padding=(0, 2))
-    for command, says in (
-        (f"crmservice --home {place} export --as maly", _("what the junior salesman may see")),
-        (f"crmservice --home {place} ledger", _("every message accounted for")),
-        (f"crmservice --home {place} explain --box crm {place}/POP3Downloads", _("every rule asked, and what it saw")),
-        (f"crmservice --home {place} run --once", _("file what you put into {folder}").format(folder="eml/crm")),
-        ("crmservice init", _("a technology box of your own")),
-    ):
-        table.add_row(Text(command, style="bold"), Text(says, style="dim"))
-    return Panel(table, title=_("What next"), title_align="left", border_style="dim", box=box.ROUNDED)
+    place, call = shlex.quote(_from_here(home)), _called()
+    # A command on a line of its own, so that it can be copied.
+    lines = (
+        (_("what the junior salesman may see"), f"{call} --home {place} export --as maly"),
+        (_("every message accounted for"), f"{call} --home {place} ledger"),
+        (_("every rule asked, and what it saw"), f"{call} --home {place} explain --box crm {place}/POP3Downloads"),
+        (_("file what you put into {folder}").format(folder="eml/crm"), f"{call} --home {place} run --once"),
+        (_("a technology box of your own"), f"{call} init"),
+    )
+    texts = [Text.assemble((f"{says}\n", "dim"), (command, "bold")) for says, command in lines]
+    return Group(Rule(_("What next"), align="left", style="dim"), Padding(Group(*texts), (0, 1)))
+
+
+def _from_here(path: str) -> str:
+    return os.path.relpath(path) if path.startswith(str(Path.cwd())) else path
+
+
+def _called() -> str:
+    """How the command is called here: by its name where the shell finds it, else by its place (``make demo``)."""
+    program = Path(sys.argv[0])
+    if shutil.which("crmservice") or program.name != "crmservice":
+        return "crmservice"
+    return shlex.quote(_from_here(str(program)))
