@@ -22,7 +22,7 @@ PRAGUE = ZoneInfo("Europe/Prague")
 BOX = Box("crm", "crm@firma.cz", zone=PRAGUE)
 DAY = timedelta(days=1)
 LAST = date(2026, 3, 17)
-"""A Tuesday; mail came on every working day of twelve weeks before it."""
+"""A Tuesday; mail came on every working day of the eight weeks before it."""
 
 EVENING = datetime(2026, 3, 18, 18, 30, tzinfo=PRAGUE)
 OWN = '["OWN NOTICE", "DELETED"]'
