@@ -82,7 +82,7 @@ def test_whose_canary_is_lost_is_told_once_a_round_after_a_day(home: Path) -> No
     for _ in range(3):
         keeper.run(hours=1, minutes=1)
     (one,) = notices.listed()
-    assert "novak@firma.cz: no test mail ever came back, for 1 days" in str(one.facts["addresses"])
+    assert "novak@firma.cz: no test mail ever came back; days since the first: 1" in str(one.facts["addresses"])
     assert one.count == 1
 
 

@@ -126,13 +126,13 @@ def test_each_step_is_told_once_and_a_renewed_certificate_begins_anew(home: Path
     for day in range(45):
         expiry.tell([certificate], NOON + day * DAY)
     assert told() == [
-        "the certificate of mail:993 is good until 2026-04-11, 30 days more",
-        "the certificate of mail:993 is good until 2026-04-11, 7 days more",
-        "the certificate of mail:993 is good until 2026-04-11, 1 days more",
+        "the certificate of mail:993 is good until 2026-04-11 (days left: 30)",
+        "the certificate of mail:993 is good until 2026-04-11 (days left: 7)",
+        "the certificate of mail:993 is good until 2026-04-11 (days left: 1)",
         "the certificate of mail:993 has expired",
     ]
     expiry.tell([ending(45 + 20)], NOON + 45 * DAY)
-    assert told()[-1].endswith("20 days more")
+    assert told()[-1].endswith("(days left: 20)")
 
 
 def test_what_is_seen_late_is_told_once(home: Path) -> None:

@@ -73,14 +73,16 @@ class Clock:
 class Bench:
     """One job on a home. ``told`` is what an operator heard."""
 
-    def __init__(self, home: Path, run: Callable[[Context], Mapping[str, object]], **more: bool) -> None:
+    def __init__(
+        self, home: Path, run: Callable[[Context], Mapping[str, object]], *, noted: bool = True, alone: bool = True
+    ) -> None:
         self.now = NOON
         self.told: list[str] = []
         settings = Settings(home)
         log = ServiceLog(home, settings.zone, lambda: self.now)
         context = Context(settings, log, lambda: self.now, tuple)
         self.running = Running(
-            Scheduled("job", every(timedelta(hours=1)), run, **more),
+            Scheduled("job", every(timedelta(hours=1)), run, noted=noted, alone=alone),
             context,
             self._tell,
         )

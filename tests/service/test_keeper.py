@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from crmservice.service import mailing
 from crmservice.service.child import Before, ThreadChild
 from crmservice.service.configuration import Configuration
 from crmservice.service.keeper import Keeper
 from crmservice.service.scheduled import Beside, Context, Scheduled
 from crmservice.service.wake import Wake
 from crmservice.store import box_state, notices
+from tests.notices.sinks import sink
 from tests.support.home import Home
 
 
@@ -83,6 +85,53 @@ def test_a_job_that_does_not_end_keeps_no_other_waiting(keeper: Callable[..., Ke
     )
     kept.until(lambda: ran == [["crm"]] * 3)
     go_on.set()
+
+
+def test_what_needs_no_database_is_done_while_it_is_away(
+    keeper: Callable[..., Kept], home: Path, tmp_path: Path, company_file: bytes
+) -> None:
+    away, ran = tmp_path / "away", []
+
+    def job(name: str) -> Callable[[Context], Mapping[str, object]]:
+        def run(_context: Context) -> Mapping[str, object]:
+            ran.append(name)
+            return {}
+
+        return run
+
+    def always(_now: object, _last: object) -> bool:
+        return True
+
+    (home / "crmservice.toml").write_text(f'database = "sqlite:///{away}/crm.db"\n')
+    kept = keeper(
+        Scheduled("bare", always, job("bare"), noted=False, bare=True),
+        Scheduled("mail", always, job("mail"), noted=False),
+    )
+    kept.until(lambda: len(ran) > 2)
+    assert set(ran) == {"bare"}
+    away.mkdir()
+    (away / "crm.db").write_bytes(company_file)
+    kept.until(lambda: "mail" in ran)
+
+
+def test_what_was_noted_last_is_sent_before_the_service_ends(keeper: Callable[..., Kept], home: Path) -> None:
+    with sink() as taken:
+        smtp = {"smtpServer": f"127.0.0.1:{taken.port}", "errorTo": "spravce@firma.cz"}
+        Home(home).box({"pop3Email": "crm@firma.cz", **smtp})
+        ran = threading.Event()
+
+        def noted(_context: Context) -> Mapping[str, object]:
+            ran.set()
+            return {}
+
+        kept = keeper(
+            Scheduled("mail", lambda _now, _last: False, mailing.send, noted=False, last=mailing.send_last),
+            Scheduled("some", lambda _now, _last: not ran.is_set(), noted, noted=False),
+        )
+        kept.until(ran.is_set)
+        notices.note("oauth", "crm", "", {})
+        kept.end()
+    assert len(taken.mails) == 1
 
 
 def test_what_stands_beside_it_begins_and_ends_with_it(keeper: Callable[..., Kept]) -> None:

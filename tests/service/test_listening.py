@@ -81,10 +81,10 @@ def test_a_full_disk_keeps_mail_with_its_sender_and_nothing_half_stored(
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of 256 KB."""
+def small_disk(folder: Path, size: str = "256k") -> Iterator[Path]:
+    """A file system of this size."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("no file system can be mounted here")
     try:

@@ -77,7 +77,7 @@ KINDS: Mapping[str, Kind] = {
     "disk-full": Kind(
         Words("the disk is full"),
         Words("The disk of the home folder has no room left, or hardly any."),
-        Words("No mail is fetched or filed until there is room. It waits at its source and is not lost."),
+        Words("Where no room is left, no mail is fetched or filed: it waits at its source and is not lost."),
         Words("Make room on this disk. The service goes on by itself."),
     ),
     "database": Kind(

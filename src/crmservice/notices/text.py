@@ -100,6 +100,7 @@ def _digest(notices: Sequence[Noted], speech: Speech) -> Iterator[str]:
         head = speech.say(kind.title)
         yield f"{head[:1].upper()}{head[1:]}\n{'-' * len(head)}"
         yield from _matters([one for one in notices if one.kind == code], speech, MOST_IN_DIGEST)
+        yield _wrapped(speech.say(kind.affected))
         yield _wrapped(speech.say(kind.advice))
 
 

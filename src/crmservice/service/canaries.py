@@ -102,8 +102,10 @@ def _named(one: Watched, context: Context) -> Words:
     assert one.since is not None
     days = max(1, (context.now() - (one.returned or one.since)).days)
     if one.returned is None:
-        return Words("{address}: no test mail ever came back, for {days} days", address=one.address, days=days)
-    return Words("{address}: the last test mail came back {days} days ago", address=one.address, days=days)
+        return Words(
+            "{address}: no test mail ever came back; days since the first: {days}", address=one.address, days=days
+        )
+    return Words("{address}: days since the last test mail came back: {days}", address=one.address, days=days)
 
 
 WATCH = Scheduled("canary", every(HOUR), watch)

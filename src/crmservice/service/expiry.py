@@ -50,7 +50,9 @@ class Ending:
         if self.ends is None or self.ends <= now:
             return Words("{what} has expired", what=self.what)
         days = (self.ends - now) // timedelta(days=1)
-        return Words("{what} is good until {date}, {days} days more", what=self.what, date=self.ends.date(), days=days)
+        return Words(
+            "{what} is good until {date} (days left: {days})", what=self.what, date=self.ends.date(), days=days
+        )
 
 
 def endings(box: Box, home: Path, waits: Timeouts = WAITS) -> Iterator[Ending]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from crmservice.service import canaries, expiry, mailing, nightly, rhythm
+from crmservice.service import alarm, canaries, expiry, mailing, nightly, rhythm, room
 from crmservice.service.metrics_endpoint import metrics_endpoint
 from crmservice.service.scheduled import Beside, Scheduled
 
 JOBS: tuple[Scheduled, ...] = (
     mailing.SEND,
+    alarm.WATCH,
+    room.WATCH,
     canaries.WATCH,
     expiry.WATCH,
     rhythm.WATCH,

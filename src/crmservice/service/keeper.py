@@ -28,7 +28,7 @@ DONE = 0
 LOOK_S = 1.0
 """So often it is asked which jobs are due; the boxes' files are looked at half as often."""
 RETRY_S = 60.0
-LEAVE_S = 6.0
+LEAVE_S = 4.0
 """So long the jobs may take to end when the service does."""
 
 
@@ -62,7 +62,9 @@ class Keeper:
         """Until asked to end; returns 0. Raises BadConfiguration where the database is not for this program."""
         self._life.stop.listen()
         while not self._life.stop() and not self._connected():
-            self._wake.wait(self._starting.left())
+            for job in self._jobs:
+                job.look_without_database()
+            self._wake.wait(min(self._look, self._starting.left()))
         with contextlib.ExitStack() as ends:
             lease = ends.enter_context(contextlib.closing(KeeperLease()))
             for standing in self._beside:
@@ -78,9 +80,13 @@ class Keeper:
             until = time.monotonic() + LEAVE_S
             for job in self._jobs:
                 job.join(until - time.monotonic())
+            for job in self._jobs:
+                job.finish()
         return DONE
 
     def _connected(self) -> bool:
+        if not self._starting.due():
+            return False
         settings = self._context.settings
         try:
             wiring.connect(settings.home, settings)

@@ -25,6 +25,7 @@ KEY = wiring.NOTICE_KEY.stem
 EVERY = timedelta(seconds=5)
 SESSION_S = 120.0
 COMMAND_S = 5.0
+LAST_S = 2.0
 """So long a command's end may wait for a mail server."""
 
 
@@ -55,9 +56,6 @@ def send(context: Context) -> Mapping[str, object]:
     return {"mails": done.mails, "faults": len(done.faults)}
 
 
-SEND = Scheduled("mail", every(EVERY), send, noted=False)
-
-
 def send_now(
     settings: Settings, boxes: Iterable[Box], log: ServiceLog, stopping: Callable[[], bool], seconds: float = COMMAND_S
 ) -> None:
@@ -71,3 +69,13 @@ def send_now(
         box.run(seconds)
     except (CrmServiceError, OSError) as fault:
         log.notice(f"notices wait: {fault}")
+
+
+def send_last(context: Context) -> Mapping[str, object]:
+    """Send what was noted while the service ended."""
+    boxes = (*context.broken_boxes(), *context.boxes)
+    send_now(context.settings, boxes, context.log, lambda: False, LAST_S)
+    return {}
+
+
+SEND = Scheduled("mail", every(EVERY), send, noted=False, last=send_last)

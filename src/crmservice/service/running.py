@@ -51,10 +51,21 @@ class Running:
             self._thread = threading.Thread(target=self._run, name=self._job.name, daemon=True)
             self._thread.start()
 
+    def look_without_database(self) -> None:
+        """The same while the database can't be reached yet."""
+        if self._job.bare:
+            self.look(mine=True)
+
     def join(self, seconds: float) -> None:
         """Wait for its end."""
         if self._thread is not None:
             self._thread.join(max(0.0, seconds))
+
+    def finish(self) -> None:
+        """What it does last of all."""
+        if self._job.last is not None:
+            with contextlib.suppress(CrmServiceError):
+                self._job.last(self._context)
 
     def _due(self) -> bool:
         from crmservice.store import jobs

@@ -55,10 +55,11 @@ Run = Callable[[Context], Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A job.
+    """A job. ``due`` None: once a day, at the home's ``nightly``.
 
-    ``due`` None: once a day, at the home's ``nightly``. ``noted``: its times and result are written to the database; not
-    for what runs every few seconds. ``alone``: only one service of a database does it. Without it each does (on PostgreSQL there may be several).
+    ``noted``: its times and result are written to the database; not for what runs every few seconds. ``alone``: only
+    one service of a database does it. Without it each does (on PostgreSQL there may be several). ``bare``: it runs
+    while the database is away, too. ``last``: done once more when the service ends; it takes two seconds at most.
     """
 
     name: str
@@ -66,6 +67,8 @@ class Scheduled:
     run: Run
     noted: bool = True
     alone: bool = True
+    bare: bool = False
+    last: Run | None = None
 
 
 Beside = Callable[[Context], AbstractContextManager[object]]
