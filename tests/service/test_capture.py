@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -23,7 +23,7 @@ from crmservice.store.database import DatabaseUnavailable
 from crmservice.store.lease import LeaseLost
 from crmservice.testing.builders import eml
 from tests.service.desk import Desk
-from tests.service.shelf import ShelfSource
+from tests.service.shelf import MailServer, ShelfSource
 
 
 def mail(n: int, text: str = "Dobrý den") -> bytes:
@@ -68,6 +68,42 @@ def test_a_mail_is_kept_byte_for_byte(desk: Desk) -> None:
 def test_an_empty_shelf_brings_nothing(desk: Desk) -> None:
     assert desk.take() == []
     assert desk.rows() == []
+
+
+class Pretender(MailServer):
+    """Confirms every deletion and deletes nothing."""
+
+    def confirm(self, source_ids: Sequence[str]) -> Sequence[str]:
+        self.asked += source_ids
+        return source_ids
+
+
+def test_a_server_that_only_pretends_to_delete_brings_each_mail_once(desk: Desk) -> None:
+    desk.put(mail(1), mail(2))
+    first, again, honest = Pretender(desk.shelf), Pretender(desk.shelf), MailServer(desk.shelf)
+    assert desk.take(first) == [2]
+    assert first.faults == []
+    assert desk.take(again) == [0]
+    assert "gives them again (2)" in str(again.faults[0])
+    assert len(list(desk.home.glob("POP3Downloads/*/*.eml"))) == 2
+    assert desk.take(honest) == [0]
+    assert desk.shelf == {}
+    assert len(desk.rows()) == 2
+
+
+def test_another_mail_under_an_id_that_was_deleted_is_new(desk: Desk) -> None:
+    desk.put(mail(1))
+    assert desk.take(MailServer(desk.shelf)) == [1]
+    desk.put(mail(2))
+    assert desk.take(MailServer(desk.shelf)) == [1]
+    assert list(desk.shelf) == []
+
+
+def test_the_same_file_put_into_a_folder_again_is_a_new_arrival(desk: Desk) -> None:
+    for _ in range(2):
+        desk.put(mail(1))
+        assert desk.take() == [1]
+    assert len(desk.rows()) == 2
 
 
 def test_a_mail_whose_deletion_failed_is_recognised_and_only_deleted(desk: Desk) -> None:

@@ -145,7 +145,49 @@ def test_a_message_that_lies_there_and_is_not_given_is_a_fault() -> None:
         one.close()
 
 
+def test_a_message_that_is_announced_and_comes_empty_is_left_there() -> None:
+    empty = b"* 2 FETCH (UID 2 BODY[]<0> {0}\r\n)\r\n"
+    with serve(ImapStub({1: message(1), 2: message(2)}, bodies={2: empty})) as (port, _):
+        one = source(port)
+        assert [seen.source_id for seen in one.fetch(NOTHING.__contains__, 10_000)] == ["7:1"]
+        assert "7:2: the server gave no text" in str(one.faults[0])
+        one.close()
+
+
 # Deleting
+
+
+def test_a_folder_that_is_open_for_reading_only_is_named_as_such() -> None:
+    answer = b"* 1 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\nTAG OK [READ-ONLY] selected\r\n"
+    error, _ = refused(ImapStub({1: message(1)}, answers={b"SELECT": answer}))
+    assert "open for reading only" in str(error)
+
+
+class Leaving(ImapStub):
+    """Breaks the connection off when something is to be deleted."""
+
+    def _answer(self, talk: Talk, command: bytes) -> None:
+        if command.startswith(b"UID STORE"):
+            raise ConnectionResetError
+        super()._answer(talk, command)
+
+
+@pytest.mark.parametrize(
+    ("stub", "said"),
+    [
+        (Leaving({1: message(1)}), "broke the connection off"),
+        (ImapStub({1: message(1)}, answers={b"UID STORE": b"TAG NO [LIMIT] later\r\n"}), "it says '[LIMIT] later'"),
+    ],
+    ids=["gone", "refused"],
+)
+def test_a_fault_while_deleting_is_not_told_in_a_librarys_words(stub: ImapStub, said: str) -> None:
+    with serve(stub) as (port, _):
+        one = source(port)
+        list(one.fetch(NOTHING.__contains__, 10_000))
+        with pytest.raises(SourceError, match="deleting") as caught:
+            one.confirm(["7:1"])
+    assert said in str(caught.value)
+    assert "command:" not in str(caught.value)
 
 
 def test_uidvalidity_is_looked_at_again_before_deleting() -> None:

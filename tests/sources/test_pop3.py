@@ -169,6 +169,26 @@ def test_whatever_uidl_says_each_message_has_an_id_of_its_own(uidl: bytes) -> No
     assert stub.deleted == [2]
 
 
+def test_a_server_that_has_mail_and_names_none_of_it_is_read_by_numbers() -> None:
+    answers: dict[bytes, bytes | None] = {b"UIDL": b"+OK\r\n.\r\n", b"STAT": b"+OK 2 200\r\n"}
+    with serve(Pop3Stub([message(1), message(2)], answers=answers)) as (port, _):
+        one = source(port)
+        found = fetched(one)
+        assert [seen.data for seen in found] == [message(1), message(2)]
+        ids = [seen.source_id for seen in found]
+        assert one.confirm(ids) == ids
+        one.close()
+
+
+def test_a_message_that_is_announced_and_comes_empty_is_left_there() -> None:
+    stub = Pop3Stub([message(1), message(2)], answers={b"RETR 1": b"+OK 120 octets\r\n.\r\n"})
+    with serve(stub) as (port, _):
+        one = source(port)
+        assert [seen.source_id for seen in fetched(one)] == ["uid2"]
+        assert "uid1: the server gave no text" in str(one.faults[0])
+        one.close()
+
+
 @pytest.mark.parametrize("last", [None, b"-ERR some were not removed\r\n", b"garbage\r\n"])
 def test_without_the_ok_to_quit_nothing_counts_as_deleted(last: bytes | None) -> None:
     stub = Pop3Stub([message(1)], answers={b"QUIT": last})
@@ -274,6 +294,7 @@ def test_a_name_with_a_line_end_is_no_command(name: str) -> None:
     ("answer", "permanent"),
     [
         (f"-ERR [AUTH] wrong: PASS {CANARY}", True), ("-ERR Logon failure", True), ("-ERR [IN-USE] locked", False),
+        ("-ERR Unable to lock maildrop", False), ("-ERR [AUTH] account locked", True),
         ("-ERR [SYS/TEMP] later", False), (f"what {CANARY}?", False),
     ],
 )  # fmt: skip
@@ -311,7 +332,7 @@ def xoauth2(*answers: bytes, token: FixedToken | None = None) -> tuple[list[byte
 
 
 def test_xoauth2_is_sent_in_two_lines() -> None:
-    lines, error = xoauth2(b"+ \r\n", b"+OK\r\n", b"+OK\r\n.\r\n")
+    lines, error = xoauth2(b"+ \r\n", b"+OK\r\n", b"+OK\r\n.\r\n", b"+OK 0 0\r\n")
     assert error is None
     assert lines[0] == b"AUTH XOAUTH2"
     assert base64.b64decode(lines[1]) == f"user=crm\1auth=Bearer {CANARY}\1\1".encode()

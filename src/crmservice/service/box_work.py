@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -44,14 +44,16 @@ class BoxWork:
 
     def take(self, source: Source) -> None:
         """Take everything that a source has, filing each batch as it comes. Raises CrmServiceError."""
+        left_aside: dict[str, None] = {}  # of the whole round: with each batch a source begins to count anew
         try:
             batches = self.capture.run(
                 self.box, source, resting=lambda: source.remote and paused(self.box, wiring.now())
             )
             while self._durations.timed("capture", lambda: next(batches, None)) is not None:
+                left_aside |= dict.fromkeys(map(str, source.faults))
                 self.file()
         finally:
-            self._tell(source)
+            self._tell(source, left_aside | dict.fromkeys(map(str, source.faults)))
 
     def file(self) -> None:
         """File everything that waits. Raises CrmServiceError."""
@@ -91,9 +93,8 @@ class BoxWork:
             aside=self._log.aside,
         )
 
-    def _tell(self, source: Source) -> None:
+    def _tell(self, source: Source, texts: Collection[str]) -> None:
         """What the source left aside, once as long as it lasts."""
-        texts = [str(fault) for fault in source.faults]
         for text in texts:
             if text not in self._said.get(source.name, ()):
                 self._log.notice(f"{self.box.name} {source.name}: {text}")

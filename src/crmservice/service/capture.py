@@ -24,6 +24,7 @@ from crmservice.pipeline.rule import Step, Verdict
 from crmservice.sources import BATCH, Fetched, Gathering, Source
 from crmservice.store.inbox import New
 from crmservice.store.lease import LeaseLost
+from crmservice.words import Words
 
 BATCH_BYTES = 8 * 1024 * 1024
 """Raw mail held in memory before it is made durable; a larger mail is a batch of its own."""
@@ -42,6 +43,9 @@ class Accepting(Protocol):
 
     def larger(self, box: str, source: str, limit: int) -> set[str]:
         """Source ids of mail that is set aside because it is larger than ``limit`` bytes."""
+
+    def returned(self, box: str, source: str, checksums: Mapping[str, str]) -> Mapping[str, int]:
+        """Rows of these source ids and checksums whose deletion was confirmed: source id -> id."""
 
     def confirm_gone(self, ids: Sequence[int]) -> None:
         """The source confirmed the deletion."""
@@ -102,7 +106,7 @@ class Capture:
             fetching = source.fetch(oversized.__contains__, most, BATCH)
             with self.waiting():
                 batch, fault = _up_to(fetching)
-            new = self._take(box, source.name, batch, durable) if batch else 0
+            new = self._take(box, source, batch, durable) if batch else 0
             if not batch or fault is not None or _due(source, len(durable)):
                 self._let_go(source, durable)
             if batch:
@@ -129,14 +133,34 @@ class Capture:
         if paths := self.backup.unsettled():
             self.backup.settle(self.inbox.without_row(paths))
 
-    def _take(self, box: Box, source: str, batch: Sequence[Fetched], durable: dict[str, int]) -> int:
+    def _take(self, box: Box, source: Source, batch: Sequence[Fetched], durable: dict[str, int]) -> int:
         """Make a batch durable, noting what may be deleted; how many of it are new."""
-        known = self.inbox.known(box.name, source, [mail.source_id for mail in batch])
+        known = self.inbox.known(box.name, source.name, [mail.source_id for mail in batch])
         before = {mail.source_id: row for mail in batch if (row := _same_row(mail, known)) is not None}
+        before |= self._returned(box, source, [mail for mail in batch if mail.source_id not in before])
         new = [mail for mail in batch if mail.source_id not in before]
-        rows = before | (self._accept(box, source, new, known) if new else {})
+        rows = before | (self._accept(box, source.name, new, known) if new else {})
         durable.update((mail.source_id, rows[mail.source_id]) for mail in batch if not mail.oversize)
         return len(new)
+
+    def _returned(self, box: Box, source: Source, mails: Sequence[Fetched]) -> Mapping[str, int]:
+        """Rows of those that a server gives once more though it confirmed their deletion: it did not delete them.
+
+        A server's ids are no other mail's; without this, one that only pretends to delete would bring its mail anew at
+        every cycle, until the disk is full. The name of a file comes again for another file, though.
+        """
+        checksums = {mail.source_id: sha256(mail.data).hexdigest() for mail in mails if not mail.oversize}
+        if not (source.remote and checksums):
+            return {}
+        found = self.inbox.returned(box.name, source.name, checksums)
+        if found:
+            words = Words(
+                "the server confirmed the deletion of messages and gives them again ({count}); they are not filed twice,"
+                " and deleted once more: see that nothing there keeps or restores them",
+                count=len(found),
+            )
+            source.faults.append(words)
+        return found
 
     def _let_go(self, source: Source, durable: dict[str, int]) -> None:
         """Delete at the source what is durable here."""

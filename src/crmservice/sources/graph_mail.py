@@ -166,6 +166,11 @@ class GraphMailSource:
             if fault.has(*_NO_ITEM):
                 return None
             raise
+        if not data:
+            self.faults.append(
+                Words("message {message}: the server gave no text of it; it is left there", message=name)
+            )
+            return None
         if not whole:
             return Fetched(name, header_of(data), oversize=True, size=len(data))
         return Fetched(name, data, size=len(data))

@@ -141,6 +141,20 @@ def larger(box: str, source: str, limit: int) -> set[str]:
         return {name for (name,) in bulk.query(sql, [box, source, limit])}
 
 
+def returned(box: str, source: str, checksums: Mapping[str, str]) -> dict[str, int]:
+    """Rows of these source ids with these sha256 whose deletion was confirmed: source id -> id of the last one."""
+    stored = {(texts.storable(name)[:500], sha256): name for name, sha256 in checksums.items()}
+    # Found by their checksums alone, which have an index; the other columns would lead the planner to another one.
+    sql = "SELECT box, source, source_id, sha256, id FROM crm_message WHERE gone AND sha256 IN {in} ORDER BY id"
+    with reading():
+        rows = bulk.query_in(sql, set(checksums.values()))
+    return {
+        stored[name, sha256]: key
+        for its_box, its_source, name, sha256, key in rows
+        if (its_box, its_source) == (box, source) and (name, sha256) in stored
+    }
+
+
 def unconfirmed(box: str, source: str) -> dict[str, list[tuple[int, str]]]:
     """All rows of a source that are still to be deleted there: source id -> (id, sha256)."""
     found: dict[str, list[tuple[int, str]]] = {}
@@ -318,5 +332,6 @@ class StoreInbox:
 
     known = staticmethod(known)
     larger = staticmethod(larger)
+    returned = staticmethod(returned)
     unconfirmed = staticmethod(unconfirmed)
     pending = staticmethod(pending)

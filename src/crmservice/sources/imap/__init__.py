@@ -262,7 +262,7 @@ class ImapSource:
 
     def _fetched(self, uid: int, items: dict[bytes, Any], limit: int) -> Fetched | None:
         data = items.get(b"BODY[]<0>", items.get(b"BODY[]"))
-        if not isinstance(data, bytes):
+        if not isinstance(data, bytes) or (not data and self._sizes.get(uid)):
             return None
         size = max(len(data), self._sizes.get(uid, 0))
         if len(data) > limit:
@@ -404,7 +404,11 @@ class ImapSource:
             return self._mailbox.fault(doing, explain(error))
         if breach := breach_under(error):
             return self._mailbox.fault(doing, joined("; ", (breach.words, CHECK_SERVER)))
+        if isinstance(error, imaplib.IMAP4.readonly):
+            return self._mailbox.fault(doing, Words("it is open for reading only; let the login delete in it"))
         said = self._clean(error)
+        if said == saying.ENDED:
+            return self._mailbox.fault(doing, explain(ConnectionResetError()))
         advice = self._advice(error, of_folder=of_folder)
         if advice is None or saying.will_pass(said):
             return self._mailbox.fault(doing, says(said, CHECK_SERVER if advice is None else TRIED_AGAIN))

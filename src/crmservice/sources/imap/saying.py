@@ -8,10 +8,16 @@ import re
 _BYTES = re.compile(r"""\bb(['"])(?:\\.|(?!\1).)*\1""")
 """Bytes as Python shows them: so imaplib writes what a server said into some of its errors."""
 
+_OURS = re.compile(r"^(command: [A-Z]+ => |[a-z]+ failed: )+")
+"""What the libraries put before it."""
+
+ENDED = "socket error: EOF"
+"""imaplib's words for a connection that ended within an answer."""
+
 
 def said(error: Exception) -> str:
     """Its text, letters in the place of bytes."""
-    return _BYTES.sub(_decoded, str(error))
+    return _OURS.sub("", _BYTES.sub(_decoded, str(error)))
 
 
 def _decoded(shown: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ server sends into memory, and it goes on after a protocol error with the session
 from __future__ import annotations
 
 import hashlib
+import re
 import ssl
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -43,8 +44,10 @@ GATHER_SECONDS = 30.0
 MAX_BROKEN = 3
 """After so many broken messages in a row it is the server, not the message."""
 
-# RFC 3206 and RFC 2449 section 8: codes that say that trying again may help.
-_TEMPORARY = ("[IN-USE]", "[LOGIN-DELAY]", "[SYS/TEMP]")
+# RFC 3206 and RFC 2449 section 8: codes that say that trying again may help; servers without codes say it in words.
+_TEMPORARY = re.compile(
+    r"^\[(IN-USE|LOGIN-DELAY|SYS/TEMP)\]|\b(lock(ed)?|busy|in use|temporar(y|ily)|try again)\b", re.IGNORECASE
+)
 
 
 class _Again(Exception):
@@ -234,7 +237,11 @@ class Pop3Source:
             head = header_of(error.head)
             self._offered.add(uid)
             return Fetched(uid or f"sha256:{hashlib.sha256(head).hexdigest()}", head, oversize=True, size=error.size)
-        if source_id not in self._offered and not known(source_id):
+        if not data and session.announced:
+            self._offered.add(source_id)
+            words = Words("message {message}: the server gave no text of it; it is left there", message=source_id)
+            self.faults.append(words)
+        elif source_id not in self._offered and not known(source_id):
             self._offered.add(source_id)
             self._doubtful.discard(source_id)
             session.held = Fetched(source_id, data, size=len(data))
@@ -327,7 +334,7 @@ class Pop3Source:
         """What went wrong, without secrets; the session is gone."""
         self._drop()
         if isinstance(error, Refused):
-            permanent = doing == SIGNING_IN and not str(error).upper().startswith(_TEMPORARY)
+            permanent = doing == SIGNING_IN and not _passing(str(error))
             why = says(self._clean(str(error)), self._advice() if permanent else TRIED_AGAIN)
             return self._mailbox.fault(doing, why, permanent=permanent)
         if isinstance(error, CrmServiceError):
@@ -346,3 +353,8 @@ class Pop3Source:
     def _clean(self, text: str) -> str:
         """A server's text for people: no secret that it repeats, no more than a line."""
         return quotable(text, self._secrets)
+
+
+def _passing(said: str) -> bool:
+    """Whether a refused login may be let in by and by: ``[AUTH]`` says that it is the password (RFC 3206)."""
+    return not said.upper().startswith("[AUTH]") and _TEMPORARY.search(said) is not None

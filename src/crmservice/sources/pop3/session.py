@@ -47,7 +47,8 @@ class Session:
     ``waiting``: messages still to be asked for; ``count``: how many there were when they were listed, at ``since``.
     ``together``: how many RETRs may be under way, 0 while that is not known. ``asked``: those that are; ``begun``: the
     first of them was answered with ``+OK``. ``numbers``: of the messages read, by their source ids; ``passed``: of those passed over.
-    ``held``: a message that was read, but not yet what comes behind it.
+    ``held``: a message that was read, but not yet what comes behind it. ``announced``: bytes of the message at hand, as
+    far as the server says so with it.
     """
 
     def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, timeouts: Timeouts, secrets: list[str]) -> None:
@@ -63,7 +64,7 @@ class Session:
         self.numbers: dict[str, int] = {}
         self.passed: dict[str, int] = {}
         self.held: Fetched | None = None
-        self._announced: int | None = None
+        self.announced: int | None = None
 
     def command(self, line: bytes) -> bytes:
         """The text behind a command's ``+OK``."""
@@ -134,13 +135,23 @@ class Session:
     # What is there
 
     def look(self) -> None:
-        """List the messages. A server without UIDL is asked for their numbers alone."""
+        """List the messages. A server without UIDL is asked for their numbers alone, and one that has mail and names none."""
         try:
             lines = self._lines(b"UIDL")
+            named = lines or not self._counted()
         except Refused:
+            named = False
+        if not named:
             lines = [line.partition(b" ")[0] for line in self._lines(b"LIST")]
         self.waiting = deque(_entries(lines))
         self.count, self.since = len(self.waiting), time.monotonic()
+
+    def _counted(self) -> int:
+        """How many messages there are by STAT; 0 where the server does not say."""
+        with contextlib.suppress(Refused):
+            if count := re.match(rb"[0-9]{1,10}", self.command(b"STAT")):
+                return int(count[0])
+        return 0
 
     def ask_what_it_can(self) -> None:
         """Find out whether commands may be under way together (CAPA, RFC 2449)."""
@@ -173,14 +184,14 @@ class Session:
             self.asked.popleft()
             raise
         size = re.match(rb"([0-9]{1,12})(?: |$)", said)
-        self._announced = int(size[1]) if size else None
+        self.announced = int(size[1]) if size else None
         self.begun = True
 
     def finish(self, limit: int) -> tuple[str, bytes]:
         """Read the message that has begun: its source id and bytes. Raises TooLarge, Merged."""
         data = self.wire.body(limit)
         # Where the end of one is missing, the next answer seems to be a part of it.
-        if len(self.asked) > 1 and len(data) != self._announced and _STATUS.search(data):
+        if len(self.asked) > 1 and len(data) != self.announced and _STATUS.search(data):
             raise Merged
         if len(self.asked) == 1 and self.wire.pending:
             raise ProtocolError("it sent more than the message, which is left there")
