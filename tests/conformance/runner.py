@@ -50,7 +50,7 @@ def run(case: Mapping[str, Any], home: Path, *, together: bool) -> None:
     """Run a case in a home that is connected and holds COMPANY. Raises AssertionError where it falls short."""
     tables.load(case.get("crm", {}))
     office = _Service(home, case.get("settings", {}))
-    mails = [_bytes(mail) for mail in case.get("mail", [])]
+    mails = [as_bytes(mail) for mail in case.get("mail", [])]
     for batch in [mails] if together else [[mail] for mail in mails]:
         office.cycle(batch)
     export = tables.export()
@@ -101,7 +101,7 @@ def _xml(settings: Mapping[str, Any]) -> str:
     return "\n".join(["<configuration><appSettings>", *lines, "</appSettings></configuration>"])
 
 
-def _bytes(mail: Mapping[str, Any]) -> bytes:
+def as_bytes(mail: Mapping[str, Any]) -> bytes:
     text = textwrap.dedent(mail["eml"]).lstrip("\n")
     return text.replace("\n", "\r\n").encode(mail.get("encoding", "utf-8"))
 

@@ -208,7 +208,7 @@ def _next(home: str) -> RenderableType:
     lines = (
         (_("what the junior salesman may see"), f"{call} --home {place} export --as maly"),
         (_("every message accounted for"), f"{call} --home {place} ledger"),
-        (_("every rule asked, and what it saw"), f"{call} --home {place} explain --box crm {place}/POP3Downloads"),
+        (_("every rule asked, and what it saw"), f"{call} --home {place} explain --box crm {place}"),
         (_("file what you put into {folder}").format(folder="eml/crm"), f"{call} --home {place} run --once"),
         (_("a technology box of your own"), f"{call} init"),
     )
