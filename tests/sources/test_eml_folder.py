@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +184,78 @@ def test_where_deletion_by_descriptor_is_unknown_the_path_serves(
     assert len(list(source.fetch(NOTHING.__contains__, 10_000))) == 1
     assert source.confirm(["a.eml"]) == ["a.eml"]
     assert not path.exists()
+
+
+# Copies in progress, from other machines too
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.eml.part", "a.eml.filepart", "a.eml.crdownload", ".a.eml.AbC123", ".in.a.eml.", "a.eml~", ".nfs0000000000a1", "a.eml.tmp"],
+)  # fmt: skip
+def test_the_temporary_names_of_copying_programs_are_not_read_until_they_are_renamed(tmp_path: Path, name: str) -> None:
+    copy = put(tmp_path, name)
+    assert read(tmp_path) == ([], [])
+    copy.rename(tmp_path / "a.eml")
+    assert [found.data for found in read(tmp_path)[0]] == [message(1)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who has a file open")
+def test_a_copy_that_makes_a_pause_is_not_taken_for_whole(tmp_path: Path) -> None:
+    whole = message(1)
+    with (tmp_path / "a.eml").open("wb", buffering=0) as copy:
+        copy.write(whole[:20])
+        found, faults = read(tmp_path)
+        assert found == []
+        assert "a.eml: is still being written" in faults[0]
+        copy.write(whole[20:])
+    assert [one.data for one in read(tmp_path)[0]] == [whole]
+
+
+def test_a_copy_that_has_its_size_before_its_bytes_waits(tmp_path: Path) -> None:
+    whole = message(1)
+    file = tmp_path / "a.eml"
+    file.write_bytes(whole[:20] + bytes(len(whole) - 20))
+    found, faults = read(tmp_path)
+    assert found == []
+    assert "still being written" in faults[0]
+    file.write_bytes(whole)
+    assert [one.data for one in read(tmp_path)[0]] == [whole]
+
+
+def test_a_file_that_always_ended_in_zeros_is_mail_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "a.eml"
+    file.write_bytes(message(1) + b"\0\0")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert [one.data for one in read(tmp_path)[0]] == [message(1) + b"\0\0"]
+
+
+@pytest.mark.server
+def test_a_slow_copy_by_another_process_comes_whole_and_once(tmp_path: Path) -> None:
+    """Pauses longer than the two looks are apart; the source looks all the time, and deletes what it has."""
+    whole = b"Subject: slow\r\n\r\n" + b"".join(b"%06d\r\n" % line for line in range(3_000))
+    (tmp_path / "from").write_bytes(whole)
+    script = (
+        "import sys, time\n"
+        "data = open(sys.argv[1], 'rb').read()\n"
+        "with open(sys.argv[2], 'wb', buffering=0) as out:\n"
+        "    for start in range(0, len(data), 4000):\n"
+        "        out.write(data[start:start + 4000])\n"
+        "        time.sleep(0.3)\n"
+    )
+    folder = tmp_path / "import"
+    folder.mkdir()
+    taken: list[bytes] = []
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "from"), str(folder / "a.eml")]) as copy:
+        while copy.poll() is None:
+            taken += _emptied(folder)
+    taken += _emptied(folder)
+    assert taken == [whole]
+    assert list(folder.iterdir()) == []
+
+
+def _emptied(folder: Path) -> list[bytes]:
+    source = EmlFolder(folder)
+    found = list(source.fetch(NOTHING.__contains__, 1_000_000))
+    source.confirm([one.source_id for one in found])
+    return [one.data for one in found]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import stat
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +17,11 @@ from crmservice.sources import BATCH, MAX_HEADER_BYTES, Fetched, Known, SourceEr
 from crmservice.words import Words, joined, system_words
 
 LOOK_AGAIN_SECONDS = 0.2
+
+UNSETTLED_SECONDS = 60.0
+"""So long a file that ends in zeros may still be on its way."""
+
+_STILL_WRITTEN = Words("is still being written; it is read in the next cycle")
 # Neither a link nor a FIFO can hold the service up or lead it elsewhere; Windows has neither flag.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
@@ -95,7 +104,7 @@ class EmlFolder:
         second = self._files()
         for name in second:
             if first.get(name, second[name]) != second[name]:
-                self._fault(name, Words("is still being written; it is read in the next cycle"))
+                self._fault(name, _STILL_WRITTEN)
         return [(name, look) for name, look in sorted(second.items()) if first.get(name) == look]
 
     def _files(self) -> dict[str, _Look]:
@@ -131,20 +140,30 @@ class EmlFolder:
 
     def _take(self, name: str, look: _Look, limit_bytes: int) -> Fetched | None:
         try:
-            descriptor = os.open(self.folder / name, _FLAGS)
+            with os.fdopen(os.open(self.folder / name, _FLAGS), "rb") as stream:
+                if _written_to(stream.fileno()):
+                    self._fault(name, _STILL_WRITTEN)
+                    return None
+                return self._read_stream(stream, name, look, limit_bytes)
         except FileNotFoundError:
             return None
         except OSError as error:
             why = system_words(error)
             self._fault(name, Words("can't be read ({why}); check its owner and mode", why=why))
             return None
-        with os.fdopen(descriptor, "rb") as stream:
-            if _look(os.fstat(stream.fileno())) != look:
-                return None
-            oversize = look.size > limit_bytes
-            data = stream.read(MAX_HEADER_BYTES if oversize else look.size + 1)
-            if _look(os.fstat(stream.fileno())) != look:
-                return None
+
+    def _read_stream(self, stream: BufferedReader, name: str, look: _Look, limit_bytes: int) -> Fetched | None:
+        """The file if it is still the one that was looked at, and whole."""
+        oversize = look.size > limit_bytes
+        if _look(os.fstat(stream.fileno())) != look:
+            return None
+        data = stream.read(MAX_HEADER_BYTES if oversize else look.size + 1)
+        if _look(os.fstat(stream.fileno())) != look:
+            return None
+        # Over a network a copy may have its full size before its bytes: the rest of it is zeros then.
+        if not oversize and data.endswith(b"\0") and abs(time.time() - look.modified_ns / 1e9) < UNSETTLED_SECONDS:
+            self._fault(name, _STILL_WRITTEN)
+            return None
         return Fetched(_id_of(name), header_of(data) if oversize else data, oversize, look.size)
 
     def _delete(self, source_id: str) -> bool:
@@ -176,6 +195,25 @@ class EmlFolder:
 
     def _fault(self, name: str, message: Words) -> None:
         self.faults.append(joined(": ", (_id_of(name), message)))
+
+
+def _written_to(descriptor: int) -> bool:
+    """Whether somebody has the file open for writing, as far as Linux tells: a copy that makes a pause looks whole.
+
+    It grants a lease on what nobody writes to (fcntl(2), F_SETLEASE), to the file's owner and to root, on local file
+    systems. It ends with the descriptor; the signal for who opens the file meanwhile is one that nobody heeds.
+    """
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
 
 
 def _remove_same(path: Path, look: _Look, folder: int | None) -> bool:
