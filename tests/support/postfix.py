@@ -1,4 +1,4 @@
-"""A throw-away Postfix that sends: its own folder and queue, no port of its own, mail by given transports."""
+"""A throw-away Postfix: its own folder and queue, mail by given transports; a port of its own only where one is given."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ inet_interfaces = loopback-only
 inet_protocols = ipv4
 myhostname = sender.example
 mydestination =
+relay_domains = firma.cz
+relay_recipient_maps =
 alias_maps =
 alias_database =
 local_recipient_maps =
@@ -41,7 +43,7 @@ minimal_backoff_time = 600s
 maximal_backoff_time = 600s
 """
 
-# What master(5) needs to send; no smtpd.
+# What master(5) needs to send.
 MASTER = """
 pickup unix n - n 1 1 pickup
 cleanup unix n - n - 0 cleanup
@@ -62,6 +64,11 @@ retry unix - - n - - error
 discard unix - - n - - discard
 scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
+"""
+
+SMTPD = """127.0.0.1:{port} inet n - n - - smtpd
+  -o mynetworks= -o smtpd_recipient_restrictions=reject_unauth_destination
+  -o smtpd_relay_restrictions=
 """
 
 _ANSWER = re.compile(r"to=<([^>]+)>.* status=(\w+) \((.*)\)$", re.MULTILINE)
@@ -119,11 +126,11 @@ class Postfix:
 
 
 @contextmanager
-def sending(base: Path, transports: Mapping[str, str]) -> Iterator[Postfix]:
+def sending(base: Path, transports: Mapping[str, str], smtpd: int = 0) -> Iterator[Postfix]:
     """Postfix with a transport for each recipient that a regular expression finds; other mail it throws away.
 
     ``smtp:[127.0.0.1]:2525``, ``lmtp:inet:127.0.0.1:2525``; ``smtptls`` is smtp that insists on TLS. Others must be
-    able to walk to ``base``.
+    able to walk to ``base``. ``smtpd``: a port of the loopback where it takes mail for firma.cz alone.
     """
     for name in ("etc", "queue", "data"):
         (base / name).mkdir()
@@ -131,7 +138,7 @@ def sending(base: Path, transports: Mapping[str, str]) -> Iterator[Postfix]:
     daemons = next(path for path in ("/usr/lib/postfix/sbin", "/usr/libexec/postfix") if Path(path).is_dir())
     etc = base / "etc"
     (etc / "main.cf").write_text(MAIN.format(base=base, daemons=daemons))
-    (etc / "master.cf").write_text(MASTER)
+    (etc / "master.cf").write_text(MASTER + (SMTPD.format(port=smtpd) if smtpd else ""))
     (etc / "transport").write_text("".join(f"/{who}/ {where}\n" for who, where in transports.items()))
     running = Postfix(base)
     running.run("postfix", "-c", str(etc), "start")

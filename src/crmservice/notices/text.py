@@ -86,8 +86,7 @@ def _kind(code: str, notices: Sequence[Noted], speech: Speech) -> Iterator[str]:
     kind = kind_of(code)
     yield _wrapped(speech.say(kind.happened))
     yield from _matters(notices, speech, MOST_MATTERS)
-    yield _headed(Words("What is affected"), kind.affected, speech)
-    yield _headed(Words("What to do"), kind.advice, speech)
+    yield from _meaning(kind, speech)
 
 
 def _digest(notices: Sequence[Noted], speech: Speech) -> Iterator[str]:
@@ -100,8 +99,7 @@ def _digest(notices: Sequence[Noted], speech: Speech) -> Iterator[str]:
         head = speech.say(kind.title)
         yield f"{head[:1].upper()}{head[1:]}\n{'-' * len(head)}"
         yield from _matters([one for one in notices if one.kind == code], speech, MOST_IN_DIGEST)
-        yield _wrapped(speech.say(kind.affected))
-        yield _wrapped(speech.say(kind.advice))
+        yield from _meaning(kind, speech)
 
 
 def _matters(notices: Sequence[Noted], speech: Speech, most: int) -> Iterator[str]:
@@ -139,6 +137,11 @@ def _lines(facts: Iterable[tuple[str, str]]) -> str:
     known = list(facts)
     width = max(len(label) for label, _value in known) + 2
     return "\n".join(f"{label + ':':<{width}}{indent(value, ' ' * width).lstrip()}" for label, value in known)
+
+
+def _meaning(kind: Kind, speech: Speech) -> Iterator[str]:
+    yield _headed(Words("What is affected"), kind.affected, speech)
+    yield _headed(Words("What to do"), kind.advice, speech)
 
 
 def _headed(head: Words, sentence: Words, speech: Speech) -> str:

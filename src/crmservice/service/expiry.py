@@ -95,7 +95,7 @@ def _secret(box: Box, home: Path) -> Iterator[Ending]:
 
 
 def _end_of(day: date) -> datetime:
-    return datetime.combine(day + timedelta(days=1), time(), UTC)
+    return datetime.combine(day, time.max, UTC)
 
 
 def _room(box: Box, home: Path, waits: Timeouts) -> Iterator[Ending]:
