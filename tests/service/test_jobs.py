@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import OperationalError
 
 from crmservice.config import Settings
 from crmservice.errors import CrmServiceError, TryLater
@@ -130,6 +131,16 @@ def test_a_fault_is_told_once_and_written_each_time(home: Path) -> None:
         assert not last.ok
         bench.now += timedelta(hours=1)
     assert bench.told == ["job: the mail server is away"]
+
+
+def test_a_database_that_is_away_is_no_bug_of_a_job(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(_context: Context) -> Mapping[str, object]:
+        raise OperationalError("the server is gone")
+
+    bench = Bench(home, run)
+    bench.look()
+    assert bench.told == ["job: the database is not available: the server is gone"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_bug_in_one_job_is_told_and_ends_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
