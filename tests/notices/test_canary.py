@@ -94,3 +94,12 @@ def test_a_round_that_came_back_is_nothing_to_tell(home: Path) -> None:
     canaries.returned((keeper.now, token) for token in Canary.objects.values_list("token", flat=True))
     assert keeper.run(days=2) == {"sent": 0, "lost": 0}
     assert notices.listed() == []
+
+
+def test_daily_rounds_tell_of_a_lost_canary_too(home: Path) -> None:
+    keeper = Keeper(home, 1)
+    for _ in range(50):
+        keeper.run(hours=1, seconds=2)
+    told = [one for one in notices.listed() if one.kind == "canary"]
+    assert len(told) == 2
+    assert all("novak@firma.cz" in str(one.facts["addresses"]) for one in told)
