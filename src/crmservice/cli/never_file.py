@@ -102,6 +102,8 @@ def _shown(found: Listed, *, done: bool) -> list[str]:
         lines.append(one_line(f"    {line}"))
     if not done:
         return [*lines, _("Nothing was changed. To do it: the same command with --yes.")]
+    if not found.compacted:
+        lines.append(_("The database was too busy to empty its free pages."))
     if found.taken.change:
         lines.append(
             _("To undo what was taken from users: crmservice undo --change {id}").format(id=found.taken.change)

@@ -23,7 +23,7 @@ from crmservice.service import log_lines
 from crmservice.service.carrying_out import CarryOut
 from crmservice.service.fates import Fate, Fates, Found, Told, Wanted
 from crmservice.store import audit, bulk, erase, erasures, holds, kept_mail
-from crmservice.store.database import DatabaseUnavailable, writing
+from crmservice.store.database import writing
 
 CERTIFICATES = Path("Config", "Erasures")
 
@@ -122,7 +122,7 @@ class Erasing:
         lines = log_lines.without(self.home, wanted, erasures.pseudonym)
         work.end()
         done = Done(
-            digest, when, by, _mails(plan.found), work.gone, lines, _compacted(), self._certificate(when, digest)
+            digest, when, by, _mails(plan.found), work.gone, lines, erase.compacted(), self._certificate(when, digest)
         )
         done.certificate.write_text(json.dumps(done.as_json(), indent=1), "utf-8")
         return done
@@ -198,12 +198,3 @@ def _tried(found: Sequence[Found], wanted: Wanted, addresses: frozenset[str]) ->
         spared = frozenset(one.mail.id for one in found if one.fate is Fate.HELD)
         gone += erase.People(addresses, wanted, spared).forget()
     return dict(sorted(gone.items()))
-
-
-def _compacted() -> bool:
-    """Whether the database's free pages were emptied; a busy one may not let us."""
-    try:
-        erase.compact()
-    except DatabaseUnavailable:
-        return False
-    return True

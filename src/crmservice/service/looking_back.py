@@ -38,13 +38,14 @@ class Listed:
     """What would be done, or was.
 
     ``found``: mails of which the headers alone stay, or that are held; ``users``: message -> those from whom it is taken;
-    ``rows``: what the tables lose for good.
+    ``rows``: what the tables lose for good; ``compacted``: the database's free pages hold nothing of it.
     """
 
     found: Sequence[Found]
     users: Mapping[int, frozenset[int]]
     rows: Mapping[str, int]
     taken: Taken
+    compacted: bool = True
 
     def count(self, fate: Fate) -> int:
         """How many mails have this fate."""
@@ -81,9 +82,8 @@ class LookBack:
         work.end()
         reduced = plan.count(Fate.REDUCED)
         audit.append(by.name, by.source, "look-back", "neverFile", {"reduced": reduced, "taken": taken.count})
-        if reduced:
-            erase.compact()
-        return replace(plan, rows=dict(work.gone), taken=taken)
+        compacted = erase.compacted() if reduced else True
+        return replace(plan, rows=dict(work.gone), taken=taken, compacted=compacted)
 
     def _find(self) -> Iterator[tuple[KeptMail, Fate | None, frozenset[int]]]:
         """Mails that an entry is about: their fate, or the users from whom they are taken."""

@@ -258,6 +258,15 @@ def _ours() -> list[type[fields.Model]]:
     return [model for model in apps.get_app_config("store").get_models() if not issubclass(model, _UNTOUCHED)]
 
 
+def compacted() -> bool:
+    """Whether ``compact`` could be done; a busy database may not let us."""
+    try:
+        compact()
+    except DatabaseUnavailable:
+        return False
+    return True
+
+
 def compact() -> None:
     """Leave nothing of what was removed in the database's files: SQLite is written anew, PostgreSQL's tables are vacuumed.
 
