@@ -144,3 +144,17 @@ def test_a_hostile_subject_takes_linear_time(unit: str) -> None:
 
     # A header block ends at 256 KB.
     assert_linear(work, 256 * 1024)
+
+
+@given(
+    word=st.sampled_from([*DEFAULT.new_task, *DEFAULT.problem, *DEFAULT.info_about, *prefixes.SENT_ON]),
+    upper=st.lists(st.booleans(), min_size=40, max_size=40),
+    junk=st.lists(st.sampled_from(["", "", "\u00ad", "\u200b", "\u0301"]), min_size=40, max_size=40),
+    blank=st.sampled_from(["", " ", "\u00a0", "\t\u200b"]),
+)
+def test_however_it_is_spelled_a_beginning_is_found(word: str, upper: list[bool], junk: list[str], blank: str) -> None:
+    letters = (c.upper() if up else c for c, up in zip(word, upper, strict=False))
+    spelled = "".join(c + j for c, j in zip(letters, junk, strict=False))
+    assert prefixes.begins_with(f"{blank}{spelled} dotaz", [word]) == "dotaz"
+    assert prefixes.begins_with(f"x{spelled} dotaz", [word]) is None
+    assert prefixes.begins_with(f"{spelled} dotaz", ["jiné"]) is None

@@ -10,8 +10,6 @@ import re
 from email.message import Message as EmailMessage
 from typing import Literal
 
-from flufl.bounce import all_failures
-
 from crmservice.mail import bounce_texts, dsn, report_parts
 from crmservice.mail.dsn import Recipient
 from crmservice.mail.message import Bounce, Message
@@ -194,6 +192,8 @@ def _library(message: Message, words: str) -> list[Recipient]:
     It gets a mail made of these words alone: some of its patterns are quadratic in a line, it raises on a
     mail without From, and it would read the report again.
     """
+    from flufl.bounce import all_failures  # of no use to any mail but a bounce
+
     ours = {address.email for address in (*message.to, *message.cc)} | {message.sender.email if message.sender else ""}
     try:
         _temporary, failed = all_failures(_for_library(message, words))

@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, tzinfo
 
-from dateutil import parser
-
 from crmservice.mail.text import fold
 
 MAX_DATE = 80
@@ -54,6 +52,8 @@ _DEFAULTS = (datetime(2000, 1, 1), datetime(2001, 2, 2))  # noqa: DTZ001 -- a zo
 
 
 def _parsed(words: str, zone: tzinfo, day_first: bool, default: datetime) -> datetime | None:
+    from dateutil import parser  # of no use to a mail that quotes none
+
     try:
         read = parser.parse(words, dayfirst=day_first, default=default)
         return (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(UTC)
