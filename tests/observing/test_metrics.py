@@ -130,7 +130,7 @@ def test_mail_that_was_set_aside_is_a_persons_trouble_and_no_reason_to_restart(s
     assert shell.run("status", "--live").returncode == 0
     endpoint = observing.serve(shell.home, "127.0.0.1:0")
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{endpoint.port}/live") as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{endpoint.port}/livez") as answer:
             assert json.loads(answer.read()) == {"at_work": True}
     finally:
         endpoint.close()

@@ -163,3 +163,19 @@ def test_a_full_disk_is_known_by_its_cause(cause: Exception, full: bool) -> None
     fault: CrmServiceError = DatabaseUnavailable("the database is not available: {why}", why=Words("?"))
     fault.__cause__ = cause
     assert no_room(fault) is full
+
+
+def test_a_turn_that_takes_long_is_written_down_while_it_lasts(watched: Watched) -> None:
+    watched.health.turn()
+    assert watched.state() == box_state.State("crm", tried=NOON)
+    watched.after(seconds=29).turn()
+    assert watched.state().tried == NOON
+    watched.after(seconds=1).turn()
+    assert watched.state().tried == watched.now
+
+
+def test_a_turn_mends_no_fault(watched: Watched) -> None:
+    watched.health.cycle([AWAY])
+    watched.after(minutes=1).turn()
+    state = watched.state()
+    assert (state.kind, state.failures, state.failing_since, state.tried) == ("failing", 1, NOON, watched.now)

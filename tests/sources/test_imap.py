@@ -259,6 +259,12 @@ def test_starttls_refused_or_tampered_with_ends_the_session_without_a_credential
     assert b"STORE" not in received
 
 
+def test_a_server_without_starttls_is_told_as_such_and_not_tried_again_soon() -> None:
+    error, _ = refused(ImapStub({}, capabilities=b"IMAP4rev1 AUTH=PLAIN"), "starttls")
+    assert "it does not offer STARTTLS" in str(error)
+    assert error.permanent
+
+
 def test_a_server_that_takes_no_password_gets_none() -> None:
     error, received = refused(ImapStub({}, capabilities=b"IMAP4rev1 LOGINDISABLED"))
     assert error.permanent

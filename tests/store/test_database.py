@@ -119,6 +119,16 @@ def test_a_file_that_is_no_database_is_an_error(home: Path) -> None:
 
 
 @ONLY_SQLITE
+@ONLY_SQLITE
+def test_a_database_that_can_not_be_opened_says_the_way_out(home: Path) -> None:
+    connections.close_all()
+    for file in home.iterdir():
+        file.unlink()
+    (home / database.FILE).mkdir()
+    with pytest.raises(database.DatabaseUnavailable, match="unable to open database file; see that the home folder"):
+        database.migrate()
+
+
 def test_a_broken_migrations_table_is_an_error(home: Path) -> None:
     bulk.execute("ALTER TABLE django_migrations RENAME COLUMN app TO other")
     with pytest.raises(database.DatabaseUnavailable, match="no such column"):

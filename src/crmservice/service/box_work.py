@@ -31,19 +31,30 @@ class Lease(Protocol):
 
 
 class BoxWork:
-    """Takes and files mail for one box. ``report`` is told what became of each batch, in the log's place."""
+    """Takes and files mail for one box. ``report`` is told what became of each batch, in the log's place.
+
+    ``turn``: called whenever something begins, which with a backlog or a slow server may take long.
+    """
 
     def __init__(
-        self, box: Box, settings: Settings, lease: Lease, life: Life, log: ServiceLog, report: Report | None = None
+        self,
+        box: Box,
+        settings: Settings,
+        lease: Lease,
+        life: Life,
+        log: ServiceLog,
+        report: Report | None = None,
+        turn: Callable[[], None] = lambda: None,
     ) -> None:
         self.box, self._settings, self._lease, self._life, self._log = box, settings, lease, life, log
-        self._told = report or log.messages
+        self._told, self._turn = report or log.messages, turn
         self._durations = Durations(box.name)
         self._returned = Returned(box.name, wiring.now)
         self._said: dict[str, set[str]] = {}
 
     def take(self, source: Source) -> None:
         """Take everything that a source has, filing each batch as it comes. Raises CrmServiceError."""
+        self._turn()
         left_aside: dict[str, None] = {}  # of the whole round: with each batch a source begins to count anew
         try:
             batches = self.capture.run(
@@ -57,6 +68,7 @@ class BoxWork:
 
     def file(self) -> None:
         """File everything that waits. Raises CrmServiceError."""
+        self._turn()
         self.filing.run(self.box)
         self._durations.write()
 

@@ -28,6 +28,8 @@ Say = Callable[[Words, bool], None]
 
 PATIENCE = timedelta(minutes=3)
 PATIENCE_CYCLES = 3
+TURN = timedelta(seconds=30)
+"""So often it is written down that a box has its turn, while that lasts."""
 
 
 class Health:
@@ -37,12 +39,20 @@ class Health:
         self._box, self._log, self._say, self._now = box, log, say, now
         self._known: State | None = None
         self._untold: dict[str, tuple[Words, str]] = {}
+        self._turn: datetime | None = None
 
     def tell(self, fault: CrmServiceError) -> None:
         """Say a fault as it happens, to the terminal and the log."""
         words = joined(": ", (self._box.name, fault.words))
         self._say(words, True)
         self._log.error(str(words))
+
+    def turn(self) -> None:
+        """The box has its turn: a long backlog, or a slow server, must not look like a service that does not run."""
+        now = self._now()
+        if self._turn is None or abs(now - self._turn) >= TURN:
+            self._turn = now
+            self._write(replace(self._state(), tried=now))
 
     def cycle(self, faults: Sequence[CrmServiceError], *, paused: bool = False, tried: bool = True) -> None:
         """What a turn came to: the faults that last now.

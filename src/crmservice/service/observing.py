@@ -33,7 +33,8 @@ def gather(home: Path) -> Health:
 def serve(home: Path, address: str) -> Endpoint:
     """Serve metrics and health of a home at an address; until it is closed."""
     answers = {"/metrics": lambda: _metrics(home), "/health": lambda: _health(home), "/live": lambda: _live(home)}
-    return Endpoint(address, answers)
+    usual = {"/healthz": answers["/health"], "/livez": answers["/live"]}  # what others call them
+    return Endpoint(address, answers | usual)
 
 
 def _metrics(home: Path) -> Answer:

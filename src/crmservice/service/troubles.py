@@ -16,6 +16,8 @@ WAITS_LONG = timedelta(minutes=15)
 """A message that waits for its verdict so long is no passing thing."""
 
 CYCLES_MISSED = 3
+SLOWEST_TURN = timedelta(minutes=12)
+"""A server that hardly says anything is left after ten (``tls.Timeouts``); until then nothing is heard of its box."""
 LOW_DISK_BYTES = 512 * 1024 * 1024
 JOB_HANGS = timedelta(hours=12)
 RESTART_HELPS = frozenset(("never-ran", "not-running"))
@@ -104,7 +106,7 @@ def _of_reading(state: State, health: Health) -> Iterable[Trouble]:
 
 
 def _patience(poll_seconds: int) -> timedelta:
-    return timedelta(seconds=CYCLES_MISSED * poll_seconds) + timedelta(minutes=5)
+    return max(timedelta(seconds=CYCLES_MISSED * poll_seconds) + timedelta(minutes=5), SLOWEST_TURN)
 
 
 def _of_disk(disk: Disk) -> Iterable[Trouble]:

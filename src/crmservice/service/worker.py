@@ -105,7 +105,7 @@ class Worker:
         from crmservice.store.lease import LeaseLost
 
         with self._held() as (lease, lost):
-            work = BoxWork(self._box, self._settings, lease, self._life, self._log)
+            work = BoxWork(self._box, self._settings, lease, self._life, self._log, turn=self._health.turn)
             sources = wiring.sources(self._box, self._settings.home, self._pace.timeouts)
             rounds = Rounds(work, sources, self._life.stop, self._wake, self._health, self._now)
             try:

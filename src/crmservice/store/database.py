@@ -23,7 +23,7 @@ from django.db import (
 from crmservice import bootstrap
 from crmservice.errors import BadConfiguration, CrmServiceError, TryLater
 from crmservice.store import locks
-from crmservice.words import library_words
+from crmservice.words import Words, joined, library_words
 
 FILE = "crmservice.db"
 PRIVATE = ".crmservice"
@@ -183,6 +183,14 @@ def reading() -> Iterator[None]:
         yield
 
 
+_MAY_WRITE = Words("see that the home folder is there and that the service may write to it and to its files")
+_ADVICE = {
+    "unable to open database file": _MAY_WRITE,
+    "attempt to write a readonly database": _MAY_WRITE,
+    "database is locked": Words("another program holds crmservice.db; it is tried again"),
+}
+
+
 @contextmanager
 def available() -> Iterator[None]:
     """Turn what the driver says of a database that is away, busy or full into DatabaseUnavailable."""
@@ -194,6 +202,8 @@ def available() -> Iterator[None]:
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         why = library_words(str(error).strip() or type(error).__name__)
+        if advice := _ADVICE.get(str(error).strip()):
+            why = joined("; ", (why, advice))
         raise DatabaseUnavailable("the database is not available: {why}", why=why) from error
     except DatabaseError as error:
         if type(error) is not DatabaseError or is_postgresql():  # a fault of the program's own

@@ -403,7 +403,8 @@ class ImapSource:
         if isinstance(error, OSError):
             return self._mailbox.fault(doing, explain(error))
         if breach := breach_under(error):
-            return self._mailbox.fault(doing, joined("; ", (breach.words, CHECK_SERVER)))
+            why = breach.words if breach.permanent else joined("; ", (breach.words, CHECK_SERVER))
+            return self._mailbox.fault(doing, why, permanent=breach.permanent)
         if isinstance(error, imaplib.IMAP4.readonly):
             return self._mailbox.fault(doing, Words("it is open for reading only; let the login delete in it"))
         said = self._clean(error)

@@ -174,4 +174,9 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # the library ships no t
         if self.bounded.state != "NONAUTH":
             raise Breach("the server let us in without asking who we are")
         if self._endpoint.security == "starttls":
+            if not self.has_capability("STARTTLS"):
+                raise Breach(
+                    "it does not offer STARTTLS, and no password goes over a line that can be read; try port 993",
+                    permanent=True,
+                )
             self.starttls(_AfterStartTls(self.bounded, self._context))
