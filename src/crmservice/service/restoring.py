@@ -193,7 +193,7 @@ class _Mails:
 
     def newer(self, where: RawMail) -> Iterator[Found]:
         """Mail that no row names, in order of arrival."""
-        yield from (file for file in by_arrival(where) if file.path not in self.known | self.removed)
+        yield from (file for file in by_arrival(where) if file.path not in self.known and file.path not in self.removed)
 
     def _bring(self, path: str, row: ledger.Kept) -> None:
         right = {row.sha256, self.changed.get(path, row.sha256)}
