@@ -13,6 +13,7 @@ import pytest
 
 from crmservice.cli import app
 from crmservice.cli.app import globals_first
+from crmservice.cli.speaking import spoken
 from tests.cli.conftest import Shell
 
 
@@ -134,3 +135,27 @@ def test_no_command_has_an_option_of_the_name_of_a_global_one() -> None:
     assert [file.name for file in files if re.search(r'"(-v|--verbose|--home)[",]', file.read_text("utf-8"))] == [
         "app.py"
     ]
+
+
+def test_a_database_that_goes_away_in_the_midst_of_a_command_is_one_to_try_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from django.db import OperationalError
+
+    from crmservice.store import database
+
+    database.connect(tmp_path)
+
+    def dying() -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    assert spoken(dying) == 75
+    assert "the database is not available: server closed the connection" in capsys.readouterr().err
+
+
+def test_a_bug_is_shown_as_one() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        spoken(broken)

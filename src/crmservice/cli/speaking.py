@@ -39,7 +39,21 @@ def spoken(work: Callable[[], object]) -> int:
     except OSError as fault:
         complain(f"{fault.filename or ''}: {_(fault.strerror or str(fault))}".removeprefix(": "))
         return exits.FAILED
+    except Exception as fault:
+        if (known := _of_the_database(fault)) is None:
+            raise
+        complain(told(known))
+        return exits.code_of(known)
     return code if isinstance(code, int) else exits.DONE
+
+
+def _of_the_database(fault: Exception) -> CrmServiceError | None:
+    """What a database that went away in the midst of a command said; None: a fault of the program's own."""
+    if "django.db" not in sys.modules:
+        return None
+    from crmservice.store.database import fault_of
+
+    return fault_of(fault)
 
 
 def in_child(work: Work) -> int:

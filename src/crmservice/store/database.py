@@ -196,24 +196,27 @@ def available() -> Iterator[None]:
     """Turn what the driver says of a database that is away, busy or full into DatabaseUnavailable."""
     try:
         yield
-    except (OperationalError, InterfaceError, InternalError) as error:
+    except (DatabaseError, InterfaceError) as error:
+        if (fault := fault_of(error)) is None:
+            raise
+        raise fault from error
+
+
+def fault_of(error: Exception) -> DatabaseUnavailable | DatabaseDamaged | None:
+    """What an exception says of the database: it is away, busy, full or damaged; None: a fault of the program's own."""
+    if isinstance(error, (OperationalError, InterfaceError, InternalError)):
         if isinstance(error, InternalError) and getattr(error.__cause__, "sqlstate", "") != _IDLE_ENDED:
-            raise  # a fault of the program's own
+            return None
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
         why = library_words(str(error).strip() or type(error).__name__)
         if advice := _ADVICE.get(str(error).strip()):
             why = joined("; ", (why, advice))
-        raise DatabaseUnavailable("the database is not available: {why}", why=why) from error
-    except DatabaseError as error:
-        if type(error) is not DatabaseError or is_postgresql():  # a fault of the program's own
-            raise
-        file = connection.settings_dict["NAME"]
-        raise DatabaseDamaged(
-            "{file} is damaged ({why}): move it away and restore the last backup",
-            file=file,
-            why=library_words(str(error)),
-        ) from error
+        return DatabaseUnavailable("the database is not available: {why}", why=why)
+    if type(error) is not DatabaseError or is_postgresql():
+        return None
+    file, why = connection.settings_dict["NAME"], library_words(str(error))
+    return DatabaseDamaged("{file} is damaged ({why}): move it away and restore the last backup", file=file, why=why)
 
 
 def migrate() -> bool:
