@@ -11,7 +11,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "commands.md"
 
 HEAD = """# Commands
 
-`crmservice [--home DIR] [-v] COMMAND …`. The home is the service's folder: `--home`, else `CRMSERVICE_HOME`, else the
+`crmservice [--home DIR] [-v] COMMAND …` (the global options may stand behind the command as well). The home is the service's folder: `--home`, else `CRMSERVICE_HOME`, else the
 current folder. `CRMSERVICE_LANGUAGE` (`cs`, `en`), else `language` in crmservice.toml, else the system's, is the language of
 what people read. What machines read is in [json.md](json.md).
 

@@ -25,6 +25,13 @@ def test_csv_separated_by_semicolons_or_commas_in_excels_encodings(tmp_path: Pat
     assert read_tables(file, "people") == {"people": PEOPLE}
 
 
+def test_several_values_are_separated_by_semicolons_and_addresses_by_commas_too(tmp_path: Path) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("login;aliases;never_file;accounts\nnovak;a@x.cz, b@x.cz;dr@y.cz;Novák, s.r.o.\n", "utf-8")
+    lists = {"aliases": ["a@x.cz", "b@x.cz"], "never_file": ["dr@y.cz"], "accounts": ["Novák, s.r.o."]}
+    assert read_tables(file) == {"users": [{"login": "novak", **lists}]}
+
+
 def test_a_line_break_inside_a_cell_stays(tmp_path: Path) -> None:
     file = tmp_path / "tasks.csv"
     file.write_text('subject,body\nx,"one\ntwo"\n', "utf-8")

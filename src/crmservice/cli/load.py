@@ -25,7 +25,8 @@ def load(
     A record that is there already is changed, never doubled; a field that the file leaves out keeps its
     value. A fault anywhere in the file loads nothing of it.
 
-    CSV may be separated by commas or semicolons, in UTF-8 or windows-1250; its first line names the fields.
+    CSV may be separated by commas or semicolons, in UTF-8 or windows-1250; its first line names the fields. A cell with
+    several values separates them by semicolons (addresses and logins by commas, too); an empty one leaves the field as it is.
 
     Example:  crmservice load contacts.csv
     """

@@ -1,6 +1,7 @@
 """Reading the tables of a file to load: JSON as it is, CSV and XLSX with a header row.
 
-A cell with several values separates them by a semicolon; an empty cell leaves the field out.
+A cell with several values separates them by a semicolon, addresses and logins by a comma as well; an empty cell leaves
+the field out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from zipfile import BadZipFile
 from crmservice.errors import BadConfiguration
 from crmservice.words import library_words, system_words
 
-LISTS = frozenset({"emails", "aliases", "team", "solvers", "accounts", "contacts", "participants"})
+NAMES = frozenset({"accounts", "contacts"})
+"""Lists of names, in which a comma separates nothing ("Novák, s.r.o.")."""
+
+LISTS = frozenset({"emails", "aliases", "never_file", "team", "solvers", "participants"})
+"""Lists of addresses and logins."""
+
 TRUE, FALSE = frozenset({"true", "yes", "1", "ano"}), frozenset({"false", "no", "0", "ne"})
 
 TIMES = frozenset({"sent", "due", "completed", "starts", "ends"})
@@ -102,9 +108,9 @@ def _value(name: str, cell: Any) -> Any:
     text = _number(cell) if isinstance(cell, float) else str(cell).strip()
     if name in TIMES:
         return _czech_date(text)
-    if name in LISTS:
-        return [part.strip() for part in text.split(";") if part.strip()]
-    if name.startswith("allow_") or name in {"active", "admin", "email_broken", "all_day", "deleted"}:
+    if name in LISTS or name in NAMES:
+        return [part.strip() for part in re.split("[;,]" if name in LISTS else ";", text) if part.strip()]
+    if name.startswith("allow_") or name in {"active", "admin", "email_broken", "all_day", "deleted", "skip"}:
         return True if text.lower() in TRUE else False if text.lower() in FALSE else text
     return text
 
