@@ -119,7 +119,6 @@ def test_a_file_that_is_no_database_is_an_error(home: Path) -> None:
 
 
 @ONLY_SQLITE
-@ONLY_SQLITE
 def test_a_database_that_can_not_be_opened_says_the_way_out(home: Path) -> None:
     connections.close_all()
     for file in home.iterdir():
