@@ -173,6 +173,20 @@ def test_messages_that_can_not_be_had_do_not_hide_the_rest_and_alone_they_are_to
         list(source.fetch(nothing, 10_000))
 
 
+def test_what_lies_before_a_list_breaks_off_is_read_before_that_is_a_fault(
+    source: GraphMailSource, mailbox: Mailbox, server: MailServer
+) -> None:
+    mails = filled(mailbox, 3)
+    server.faults.append(
+        faults.only(lambda one: one.path[-1] == "messages", faults.linking("https://example.invalid/"))
+    )
+    found = list(source.fetch(nothing, 10_000))
+    assert [one.data for one in found] == mails
+    assert sorted(source.confirm(_names(found))) == sorted(_names(found))
+    with pytest.raises(SourceError, match="another server"):
+        list(source.fetch(nothing, 10_000))
+
+
 def test_a_body_that_breaks_off_is_never_taken_for_the_message(
     source: GraphMailSource, mailbox: Mailbox, server: MailServer
 ) -> None:

@@ -137,7 +137,10 @@ class GraphMailSource:
                     yield name
 
     def _fresh(self, known: Known, most: int) -> list[str]:
-        """Up to so many that were neither offered nor are known, from the beginning: what was deleted moved the pages."""
+        """Up to so many that were neither offered nor are known, from the beginning: what was deleted moved the pages.
+
+        A fault behind the first of them waits until these are read: of a list without an end they would never be.
+        """
         found: dict[str, None] = {}
         try:
             for name in self._names(BATCH):
@@ -146,7 +149,8 @@ class GraphMailSource:
                 if len(found) == most:
                     break
         except GraphError as fault:
-            raise self._trouble(LISTING, fault) from None
+            if not found:
+                raise self._trouble(LISTING, fault) from None
         return list(found)
 
     def _beginnings(self, names: Sequence[str], limit: int) -> Iterator[tuple[str, Body | CrmServiceError]]:
@@ -166,11 +170,6 @@ class GraphMailSource:
             if fault.has(*_NO_ITEM):
                 return None
             raise
-        if not data:
-            self.faults.append(
-                Words("message {message}: the server gave no text of it; it is left there", message=name)
-            )
-            return None
         if not whole:
             return Fetched(name, header_of(data), oversize=True, size=len(data))
         return Fetched(name, data, size=len(data))
