@@ -128,6 +128,7 @@ def test_a_database_that_can_not_be_opened_says_the_way_out(home: Path) -> None:
         database.migrate()
 
 
+@ONLY_SQLITE
 def test_a_broken_migrations_table_is_an_error(home: Path) -> None:
     bulk.execute("ALTER TABLE django_migrations RENAME COLUMN app TO other")
     with pytest.raises(database.DatabaseUnavailable, match="no such column"):
