@@ -59,3 +59,9 @@ def test_what_is_not_words_comes_back_as_a_number_or_a_text() -> None:
 def test_a_language_without_a_catalogue_is_english() -> None:
     assert in_language("xx")("FAULT") == "FAULT"
     assert in_language("cs")("FAULT") == "CHYBA"
+
+
+def test_a_text_in_quotes_is_one_line_and_keeps_its_backslashes() -> None:
+    assert str(Words("{value!r} is no path", value="C:\\crm\\eml")) == "'C:\\crm\\eml' is no path"
+    assert str(Words("{value!r}", value="a\nb\x1b[2J'")) == '"a\\nb\\x1b[2J\'"'
+    assert str(Words("{value!r} {value}", value=3)) == "3 3"

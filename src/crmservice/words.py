@@ -30,9 +30,7 @@ class Words:
 
     def translated(self, translate: Translate) -> str:
         """The sentence in the language of ``translate``."""
-        facts = {
-            name: fact.translated(translate) if isinstance(fact, Words) else fact for name, fact in self.facts.items()
-        }
+        facts = {name: _shown(fact, translate) for name, fact in self.facts.items()}
         template = translate(self.template)
         return template.format(**facts) if facts else template
 
@@ -47,6 +45,23 @@ class Words:
 
     def __hash__(self) -> int:
         return hash(self.template)
+
+
+class _Text(str):
+    """A text whose ``{fact!r}`` is for people: in quotes, on one line, and a Windows path with its backslashes as they are."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        quote = '"' if "'" in self and '"' not in self else "'"
+        seen = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in self)
+        return f"{quote}{''.join(seen)}{quote}"
+
+
+def _shown(fact: object, translate: Translate) -> object:
+    if isinstance(fact, Words):
+        return fact.translated(translate)
+    return _Text(fact) if type(fact) is str else fact
 
 
 def joined(separator: str, parts: Iterable[object]) -> Words:
