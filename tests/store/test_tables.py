@@ -111,7 +111,7 @@ def test_given_fields_replace_what_was_there(home: Path) -> None:
     )
     assert named("users", "novak") == {
         "login": "novak", "name": None, "email": "novy@firma.cz", "aliases": ["jan@firma.cz"], "role": "Vedení",
-        "active": True, "admin": True,
+        "active": True, "admin": True, "never_file": [],
     }  # fmt: skip
     assert named("contacts", "Jana")["emails"] == ["nova@acme.cz"]
     assert named("contracts", "Z-1") | {"name": None} == {
