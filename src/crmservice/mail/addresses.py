@@ -40,6 +40,9 @@ class _Token(NamedTuple):
     text: str
 
 
+# One object for each special: a hostile From of a hundred thousand makes no work for the garbage collector, which would
+# look at all that the process holds.
+_SPECIAL_TOKENS = {special: _Token(special, special) for special in "<>[]:;,@\\)"}
 _SPECIAL = re.compile(r'[()<>\[\]:;,@\\"\s]')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _LITERAL = re.compile(r"\[([^\[\]\\]*)\]")
@@ -70,8 +73,8 @@ def _tokens(value: str) -> Iterator[_Token]:
         elif character == "=" and (found := _ENCODED_WORD.match(value, at)):
             yield _Token("atom", found[0])
             at = found.end()
-        elif character in "<>[]:;,@\\)":
-            yield _Token(character, character)
+        elif special_token := _SPECIAL_TOKENS.get(character):
+            yield special_token
             at += 1
         else:
             special = _SPECIAL.search(value, at)
