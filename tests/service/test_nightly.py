@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from crmservice.backup.in_flight import InFlight
-from crmservice.config import Settings
+from crmservice.config import Box, Endpoint, Login, Secret, Settings
 from crmservice.config.values import Retention
-from crmservice.service import nightly
+from crmservice.service import expiry, nightly
 from crmservice.service.log import ServiceLog
 from crmservice.service.running import Running
 from crmservice.service.scheduled import Context, Scheduled
@@ -23,6 +23,7 @@ from crmservice.store import bulk, jobs, tables
 from crmservice.testing.builders import COMPANY, eml
 from tests.service.desk import NOON, Desk
 from tests.store.conftest import empty_sqlite, home, server
+from tests.support.stub import Pop3Stub, serve
 
 __all__ = ["empty_sqlite", "home", "server"]
 
@@ -37,11 +38,15 @@ def desk(home: Path) -> Desk:
     return desk
 
 
-def night(desk: Desk, job: Scheduled, now: datetime = NOON, **settings: Any) -> jobs.Last | None:
+def night(
+    desk: Desk, job: Scheduled, now: datetime = NOON, boxes: tuple[Box, ...] = (), **settings: Any
+) -> jobs.Last | None:
     """One job as the keeper runs it; what is written of it."""
     given = Settings(desk.home, **settings)
     log = ServiceLog(desk.home, given.zone, lambda: now)
-    running = Running(job, Context(given, log, lambda: now, tuple), lambda _what, fault: pytest.fail(str(fault)))
+    running = Running(
+        job, Context(given, log, lambda: now, lambda: boxes), lambda _what, fault: pytest.fail(str(fault))
+    )
     running.look(mine=True)
     running.join(60)
     return jobs.read(job.name)
@@ -57,6 +62,21 @@ def test_a_night_finds_nothing_where_nothing_is_wrong(desk: Desk) -> None:
     assert last is not None
     assert (last.ok, last.result) == (True, {"messages": 20, "differences": 0, "away": 0, "waiting": {}})
     assert matters() == {}
+
+
+def test_a_box_in_its_pause_is_not_contacted_and_is_listed_later(desk: Desk) -> None:
+    login = Login("crm", Secret("x"))
+    with serve(Pop3Stub([eml("waits")])) as (port, received):
+        pop3 = Endpoint("127.0.0.1", port, "plain")
+        box = Box("crm", "crm@firma.cz", pop3=pop3, pop3_login=login, stop_from=time(11), stop_to=time(13), zone=UTC)
+        for job in (nightly.VERIFY, nightly.MAILBOXES, expiry.WATCH):
+            last = night(desk, job, boxes=(box,))
+            assert last is not None
+            assert last.ok
+        assert received == b""
+        last = night(desk, nightly.MAILBOXES, NOON + timedelta(days=1, hours=3), boxes=(box,))
+    assert last is not None
+    assert last.result["waiting"] == {"crm pop3": ["uid1"]}
 
 
 def test_what_is_missing_and_what_is_damaged_is_told(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""What comes to its end: certificates, the client secret, the room of a mailbox (SPEC 13.7). A daily job, and ``check``."""
+"""What comes to its end: certificates, the client secret, the room of a mailbox (SPEC 13.7). A job, and ``check``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crmservice.config import Box, microsoft_oauth, oauth_path
+from crmservice.config import Box, microsoft_oauth, oauth_path, paused
 from crmservice.errors import CrmServiceError
 from crmservice.notices import note
 from crmservice.service import certificates, wiring
@@ -16,6 +17,9 @@ from crmservice.service.scheduled import Context, Scheduled, daily
 from crmservice.sources import Measured
 from crmservice.tls import Timeouts, tls_context
 from crmservice.words import Words
+
+if TYPE_CHECKING:
+    from crmservice.store.jobs import Last
 
 DAYS = (0, 1, 7, 30)
 """So many days before, each once; 0 when it has ended."""
@@ -139,9 +143,17 @@ def tell(found: Iterable[Ending], now: datetime) -> int:
 
 
 def watch(context: Context) -> Mapping[str, object]:
-    """Look at everything that ends, once a day."""
-    found = all_endings(context.boxes, context.home)
+    """Look at everything that ends; at the servers of boxes in their pause another time."""
+    found = all_endings([box for box in context.boxes if not paused(box, context.now())], context.home)
     return {"seen": len(found), "soon": tell(found, context.now())}
 
 
-WATCH = Scheduled("expiry", daily(time(7, 30)), watch)
+_MORNING, _EVENING = daily(time(7, 30)), daily(time(19, 30))
+
+
+def _due(now: datetime, last: Last | None) -> bool:
+    """Twice a day: a box that has its pause at one of these times seldom has it at the other."""
+    return _MORNING(now, last) or _EVENING(now, last)
+
+
+WATCH = Scheduled("expiry", _due, watch)

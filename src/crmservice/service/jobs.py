@@ -14,6 +14,7 @@ JOBS: tuple[Scheduled, ...] = (
     expiry.WATCH,
     rhythm.WATCH,
     nightly.VERIFY,
+    nightly.MAILBOXES,
     nightly.RETAIN,
     nightly.BACK_UP,
 )

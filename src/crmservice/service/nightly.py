@@ -6,14 +6,17 @@ One at a time, each on its own: what one finds or fails at keeps no other from i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import time
 from functools import wraps
 
+from crmservice.config import paused
 from crmservice.errors import TryLater
 from crmservice.notices import note
 from crmservice.service import upkeep, wiring
+from crmservice.service.at_source import AtSource
 from crmservice.service.retaining import Retaining
-from crmservice.service.scheduled import Context, Run, Scheduled
+from crmservice.service.scheduled import Context, Run, Scheduled, daily
 from crmservice.service.verifying import Verified
 from crmservice.store import jobs
 from crmservice.store.ledger import Difference
@@ -24,6 +27,9 @@ DAMAGE = frozenset({"size", "checksum", "audit", "database"})
 
 TOLD = 20
 """Differences that a notice names."""
+
+RESTING = "resting"
+"""In what verify came to: the boxes that had their pause."""
 
 _LOCK = threading.Lock()
 
@@ -53,25 +59,46 @@ def _told(context: Context) -> Callable[[int, int], None]:
 
 @_one_at_a_time
 def verify(context: Context) -> Mapping[str, object]:
-    """Hold everything against what is known of it; a notice says what differs."""
-    last = jobs.read("verify")
-    before = last.result.get("waiting") if last is not None else None
+    """Hold everything against what is known of it; a notice says what differs. Boxes in their pause are left alone."""
     raw = wiring.raw_mail(context.settings)
+    resting = [box.name for box in context.boxes if paused(box, context.now())]
+    awake = [box for box in context.boxes if box.name not in resting]
     found = upkeep.verified(
-        raw, context.home, context.boxes, quick=False, server=True, told=_told(context), before=before
+        raw, context.home, awake, quick=False, server=True, told=_told(context), before=_waited("verify")
     )
-    _tell(found)
+    _tell(found.differences)
+    came_to = {"messages": found.messages, **_at_servers(found)}
+    return {**came_to, RESTING: resting} if resting else came_to
+
+
+@_one_at_a_time
+def look_at_mailboxes(context: Context) -> Mapping[str, object]:
+    """List the mailboxes that had their pause when everything was verified."""
+    verified = jobs.read("verify")
+    rested = verified.result.get(RESTING, ()) if verified is not None else ()
+    boxes = [box for box in context.boxes if box.name in rested and not paused(box, context.now())]
+    found = upkeep.at_servers(boxes, context.home, _waited("mailboxes"))
+    _tell(found.differences)
+    return _at_servers(found)
+
+
+def _waited(job: str) -> Mapping[str, Collection[str]]:
+    """What waited in the mailboxes when this job looked last."""
+    last = jobs.read(job)
+    return last.result.get("waiting", {}) if last is not None else {}
+
+
+def _at_servers(found: Verified | AtSource) -> Mapping[str, object]:
     return {
-        "messages": found.messages,
         "differences": len(found.differences),
         "away": len(found.away),
         "waiting": {place: list(ids) for place, ids in found.waiting.items()},
     }
 
 
-def _tell(found: Verified) -> None:
-    damage = [one for one in found.differences if one.kind in DAMAGE]
-    others = [one for one in found.differences if one.kind not in DAMAGE]
+def _tell(found: Collection[Difference]) -> None:
+    damage = [one for one in found if one.kind in DAMAGE]
+    others = [one for one in found if one.kind not in DAMAGE]
     for kind, differences in (("verify", damage), ("ledger-difference", others)):
         if differences:
             note(kind, what=_named(differences))
@@ -117,5 +144,6 @@ def back_up(context: Context) -> Mapping[str, object]:
 _SPOILT = Words("it is not as it arrived, and was not backed up")
 
 VERIFY = Scheduled("verify", None, verify)
+MAILBOXES = Scheduled("mailboxes", daily(time(14, 30)), look_at_mailboxes)
 RETAIN = Scheduled("retention", None, retain)
 BACK_UP = Scheduled("backup", None, back_up)

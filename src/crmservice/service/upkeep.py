@@ -50,11 +50,17 @@ def verified(
 ) -> Verified:
     """The same in a store that is connected."""
     here = list(differences(raw, home, quick=quick, told=told))
-    there = AtSource(before or {})
-    for box in boxes if server else ():
-        _look(there, box, home)
+    there = at_servers(boxes if server else (), home, before or {})
     messages = sum(counts.arrived for counts in ledger.by_box().values())
     return Verified(messages, (*here, *there.differences), tuple(there.away), there.waiting)
+
+
+def at_servers(boxes: Iterable[Box], home: Path, before: Mapping[str, Collection[str]]) -> AtSource:
+    """What lies in the mailboxes of these boxes. ``before``: what waited there at the last look."""
+    there = AtSource(before)
+    for box in boxes:
+        _look(there, box, home)
+    return there
 
 
 def _look(there: AtSource, box: Box, home: Path) -> None:
