@@ -174,7 +174,7 @@ def test_a_mailbox_is_read_with_a_token_of_its_tenant(tmp_path: Path) -> None:
     lines: list[bytes] = []
 
     def mailbox(talk: Talk) -> None:
-        for answer in (b"+OK\r\n", b"+ \r\n", b"+OK\r\n", b"+OK\r\n.\r\n"):
+        for answer in (b"+OK\r\n", b"+ \r\n", b"+OK\r\n", b"+OK\r\n.\r\n", b"+OK 0 0\r\n"):
             talk.raw(answer)
             lines.append(talk.line())
 
