@@ -29,6 +29,8 @@ logging.getLogger("imapclient").propagate = False
 class Breach(CrmServiceError, imaplib.IMAP4.abort):
     """The server did what it must not. The libraries may wrap it in an error of their own: see ``breach_under``."""
 
+    permanent = False  # the next session may fare better: one message that is lied about costs no other
+
 
 def breach_under(error: BaseException | None) -> Breach | None:
     """The breach that an error of the libraries stands for, if any."""
