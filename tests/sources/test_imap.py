@@ -226,6 +226,37 @@ def test_without_uidplus_nothing_is_expunged_beside_what_others_marked() -> None
     assert b"EXPUNGE" not in received
 
 
+def test_without_uidplus_what_another_marks_while_ours_are_marked_is_not_expunged() -> None:
+    class Marked(ImapStub):
+        def _answer(self, talk: Talk, command: bytes) -> None:
+            super()._answer(talk, command)
+            if command.startswith(b"UID STORE"):
+                self.deleted.add(2)
+
+    stub = Marked({1: message(1), 2: message(2)}, capabilities=b"IMAP4rev1 AUTH=PLAIN")
+    with serve(stub) as (port, received):
+        one = source(port)
+        list(one.fetch(NOTHING.__contains__, 10_000))
+        assert one.confirm(["7:1"]) == []
+        one.close()
+    assert b"EXPUNGE" not in received
+
+
+def test_without_uidplus_marks_of_ours_from_before_are_not_taken_for_anothers() -> None:
+    messages = {uid: message(uid) for uid in range(1, 121)}
+    stub = ImapStub(dict(messages), capabilities=b"IMAP4rev1 AUTH=PLAIN", deleted=set(messages))
+    with serve(stub) as (port, _):
+        one = source(port)
+        durable: list[str] = []
+        while batch := list(one.fetch(NOTHING.__contains__, 10_000)):
+            durable += [seen.source_id for seen in batch]
+            if one.due(len(durable)):
+                assert one.confirm(durable) == durable
+                durable = []
+        one.close()
+    assert (durable, stub.messages) == ([], {})
+
+
 def test_ids_that_are_none_of_ours_never_reach_the_server() -> None:
     stub = ImapStub({1: message(1)})
     with serve(stub) as (port, received):

@@ -88,6 +88,7 @@ class ImapSource:
         self._sizes: dict[int, int] = {}
         self._offered = Offered()
         self._singly = False
+        self._exactly = True  # as far as is known, the server deletes just what it is told to (UIDPLUS)
         self._secrets: list[str] = []
 
     def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
@@ -170,8 +171,12 @@ class ImapSource:
             raise self._trouble(Words("asking for the quota"), error) from None
 
     def due(self, durable: int) -> bool:
-        """Whether they are to be deleted now: each time the folder is looked at anew."""
-        return (not self._uids and self._next_number > self._count) or gathered(durable, self._count)
+        """Whether they are to be deleted now: each time the folder is looked at anew.
+
+        Without UIDPLUS then alone: where some of ours are marked from before, they must not be taken for another's.
+        """
+        gone_through = not self._uids and self._next_number > self._count
+        return gone_through or (self._exactly and gathered(durable, self._count))
 
     def close(self) -> None:
         """End the session without deleting anything more."""
@@ -276,13 +281,13 @@ class ImapSource:
     # Deleting
 
     def _delete(self, client: BoundedClient, uids: list[int]) -> None:
-        exactly = client.has_capability("UIDPLUS")
-        others = set() if exactly else set(self._search(client, ["DELETED"])) - set(uids)
         for part in _sets(uids):
             client.bounded.allowance = SLACK_BYTES
             client.add_flags(part, [b"\\Deleted"], silent=True)
+        # Asked last: what another client marks until then is not expunged with ours.
+        others = set() if self._exactly else set(self._search(client, ["DELETED"])) - set(uids)
         client.bounded.allowance = SLACK_BYTES
-        if exactly:
+        if self._exactly:
             for part in _sets(uids):
                 client.uid_expunge(part)
         elif others:
@@ -316,6 +321,7 @@ class ImapSource:
             self._client = client
             client.secure()
             self._sign_in(client)
+            self._exactly = client.has_capability("UIDPLUS")
         except _TROUBLE as error:
             raise self._trouble(SIGNING_IN, error) from None
         except CrmServiceError:
