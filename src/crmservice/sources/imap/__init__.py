@@ -40,6 +40,7 @@ from crmservice.sources import (
 from crmservice.sources.imap import saying
 from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, breach_under, woken
 from crmservice.sources.imap.quota import rooms
+from crmservice.sources.imap.sets import sets
 from crmservice.tls import Timeouts, explain
 from crmservice.words import Words, joined
 
@@ -48,9 +49,6 @@ WINDOW = 500
 
 GROUP_BYTES = 4 * 1024 * 1024
 """Small messages are fetched together up to this announced size; a larger one comes alone."""
-
-SPANS = 300
-"""Numbers or ranges in a command: a line of at most 7 KB (RFC 9051 section 4: 8,000 octets)."""
 
 MAX_BROKEN = 3
 
@@ -122,7 +120,7 @@ class ImapSource:
             if not uids:
                 return []
             self._delete(client, uids)
-            left = {uid for part in _sets(uids) for uid in self._search(client, ["UID", part])}
+            left = {uid for part in sets(uids) for uid in self._search(client, ["UID", part])}
         except _TROUBLE as error:
             raise self._trouble(DELETING, error) from None
         return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
@@ -261,7 +259,7 @@ class ImapSource:
 
     def _look_for(self, client: BoundedClient, missing: list[int]) -> None:
         """What came without a text was deleted by somebody else meanwhile; where it lies there still, it is a fault."""
-        for uid in self._search(client, ["UID", *_sets(missing)]) if missing else ():
+        for uid in self._search(client, ["UID", *sets(missing)]) if missing else ():
             words = Words("message {message}: the server gave no text of it; it is left there", message=self._id(uid))
             self.faults.append(words)
 
@@ -281,14 +279,14 @@ class ImapSource:
     # Deleting
 
     def _delete(self, client: BoundedClient, uids: list[int]) -> None:
-        for part in _sets(uids):
+        for part in sets(uids):
             client.bounded.allowance = SLACK_BYTES
             client.add_flags(part, [b"\\Deleted"], silent=True)
         # Asked last: what another client marks until then is not expunged with ours.
         others = set() if self._exactly else set(self._search(client, ["DELETED"])) - set(uids)
         client.bounded.allowance = SLACK_BYTES
         if self._exactly:
-            for part in _sets(uids):
+            for part in sets(uids):
                 client.uid_expunge(part)
         elif others:
             words = Words(
@@ -433,18 +431,6 @@ class ImapSource:
     def _clean(self, error: Exception) -> str:
         """The server's text for people: printable, no secret that it repeats, no more than a line."""
         return quotable(saying.said(error), self._secrets)
-
-
-def _sets(uids: Sequence[int]) -> list[str]:
-    """These UIDs in ascending order as sets of a few kilobytes, which any server takes (RFC 9051, sequence-set)."""
-    spans: list[list[int]] = []
-    for uid in uids:
-        if spans and uid == spans[-1][1] + 1:
-            spans[-1][1] = uid
-        else:
-            spans.append([uid, uid])
-    texts = [str(first) if first == last else f"{first}:{last}" for first, last in spans]
-    return [",".join(texts[start : start + SPANS]) for start in range(0, len(texts), SPANS)]
 
 
 def _shut(client: BoundedClient) -> None:
