@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -67,8 +68,7 @@ def test_a_lease_that_nobody_renewed_is_free(home: Path) -> None:
 @pytest.mark.parametrize("home", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True)
 def test_one_that_was_paused_in_the_middle_of_a_write_keeps_no_box(home: Path) -> None:
     """Time-outs of the server end a transaction between two statements; within a pipeline it counts as at work."""
-    lease.take("crm")
-    bulk.execute("UPDATE crm_lease SET until = clock_timestamp() - interval '1 second'")
+    lease.take("crm", expiry=1.0)
     paused = connection.copy()
     paused.ensure_connection()
     raw = paused.connection.pgconn
@@ -81,6 +81,10 @@ def test_one_that_was_paused_in_the_middle_of_a_write_keeps_no_box(home: Path) -
     while not bulk.query("SELECT 1 FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()"):
         pass
     bulk.execute("SET lock_timeout = '10s'")
+    with pytest.raises(lease.LeaseHeld):  # at once: who looks now must not wait for the locked row for ever
+        lease.take("crm")
+    while bulk.query("SELECT 1 FROM crm_lease WHERE until >= clock_timestamp()"):
+        time.sleep(0.05)
     lease.take("crm").release()
     paused.close()
 

@@ -170,6 +170,9 @@ _END_STUCK = (
 )
 
 
+_HOLDER = "SELECT holder FROM crm_lease WHERE box = %s AND until >= clock_timestamp()"
+
+
 def _take_row(box: str, expiry: float) -> Lease:
     take_it = (
         "INSERT INTO crm_lease (box, epoch, holder, until)"
@@ -178,6 +181,9 @@ def _take_row(box: str, expiry: float) -> Lease:
         " WHERE crm_lease.until IS NULL OR crm_lease.until < clock_timestamp()"
     )
     with database.reading():
+        # Looked at before it is written: who has the box may hold its row locked, and the wait for that has no end.
+        if held := bulk.query(_HOLDER, [box]):
+            raise _held(box, str(held[0][0]))
         bulk.query(_END_STUCK, [box])
     with database.writing():
         if bulk.execute(take_it, [box, holder(), expiry]) == 0:
