@@ -94,10 +94,10 @@ class Office:
         assert [worker.returncode for worker in self.workers] == [0] * len(self.workers), said
         return said
 
-    def faults(self) -> list[str]:
-        """All mail that was sent is filed once, and nothing is left."""
+    def faults(self, columns: str = "verdict, gone") -> list[str]:
+        """All mail that was sent is filed once, and nothing is left; all rows are alike in these columns."""
         subjects = [row["subject"] for row in tables.export()["activities"]]
-        states = {str(row) for row in bulk.query("SELECT verdict, gone FROM crm_message")}
+        states = {str(row) for row in bulk.query(f"SELECT {columns} FROM crm_message")}
         left = [file.name for file in self.mails.iterdir()]
         lost = self.sent - len(set(subjects))
         doubled = len(subjects) - len(set(subjects))
@@ -187,7 +187,8 @@ def test_one_that_was_paused_too_long_writes_nothing_and_starts_over(office: Off
         office.until(lambda: office.filed() == office.sent)
     office.until(lambda: "took this box over meanwhile" in office.log())
     office.end()
-    assert office.faults() == []
+    # One that was paused between a deletion and its note may not write it down any more: the row waits for its proof.
+    assert office.faults("verdict") == []
 
 
 @pytest.mark.parametrize("office", [pytest.param("sqlite")], indirect=True)
