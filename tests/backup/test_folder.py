@@ -164,6 +164,30 @@ def test_what_a_death_left_half_replaced_does_not_stop_the_next(tmp_path: Path) 
     assert files(tmp_path) == [tmp_path / kept.path]
 
 
+def test_many_are_synced_once_each_before_the_first_has_its_name(tmp_path: Path, steps: Steps) -> None:
+    kept = BackupFolder(tmp_path).keep([b"%d" % number for number in range(50)], DAY)
+    names = {Path(file.path).name for file in kept}
+    first = next(at for at, (step, _name) in enumerate(steps.seen) if step == "rename")
+    synced = [name.removesuffix(".tmp") for _step, name in steps.seen[:first] if name.endswith(".tmp")]
+    assert sorted(synced) == sorted(names)
+    assert steps.seen[-1] == ("sync", DAY.isoformat())
+
+
+def test_one_failed_sync_of_many_is_a_failed_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+
+    def fail(file: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+        if len(synced) == 30:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(BackupFailed, match="Input/output error"):
+        BackupFolder(tmp_path).keep([b"%d" % number for number in range(50)], DAY)
+    assert len(set(synced)) == len(synced)
+    assert files(tmp_path) == []
+
+
 def test_a_failed_sync_is_a_failed_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel may have dropped the page: the file is removed, never synced again."""
     calls: list[int] = []

@@ -132,11 +132,11 @@ BUGS = {
     "no QUIT": Bug("sources/pop3/__init__.py", 'session.command(b"QUIT")', "pass", _plain, "not filed after"),
     "a failed sync tried again": Bug(
         "backup/folder.py",
-        "            os.fsync(file)\n",
-        """            try:
-                os.fsync(file)
-            except OSError:
-                os.fsync(file)
+        "        os.fsync(file)\n",
+        """        try:
+            os.fsync(file)
+        except OSError:
+            os.fsync(file)
 """,
         _failing_sync,
         "after a sync of it failed",

@@ -22,6 +22,9 @@ from crmservice.words import system_words
 TEMPORARY = ".tmp"
 BLOCK = 1024 * 1024
 
+SYNCS_AT_ONCE = 8
+"""A sync waits for the disk, which does many together in hardly more time than one."""
+
 
 class BackupFolder:
     """Keeps raw mail below a home folder (``backup.RawMail``). ``in_flight`` notes what is written before a row names it.
@@ -187,11 +190,28 @@ def _write(directory: Directory, named: Mapping[str, bytes]) -> None:
             opened.callback(os.close, file)
             _write_all(file, content)
             files.append(file)
-        for file in files:
-            os.fsync(file)
+        _sync_all(files)
     for name in named:
         directory.rename(f"{name}{TEMPORARY}", name)
     directory.sync()
+
+
+def _sync_all(files: Sequence[int]) -> None:
+    """Sync files, each once, several at a time where there are many. Raises OSError when all came to an end."""
+    if len(files) <= SYNCS_AT_ONCE:
+        _sync_each(files)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(SYNCS_AT_ONCE, "sync") as threads:
+        shares = [threads.submit(_sync_each, files[first::SYNCS_AT_ONCE]) for first in range(SYNCS_AT_ONCE)]
+    for share in shares:
+        share.result()
+
+
+def _sync_each(files: Sequence[int]) -> None:
+    for file in files:
+        os.fsync(file)
 
 
 def _refused(path: Path, fault: OSError) -> BackupFailed:
