@@ -6,6 +6,7 @@ have come byte for byte.
 
 from __future__ import annotations
 
+import re
 import resource
 import time
 from collections.abc import Callable
@@ -45,14 +46,14 @@ class Outcome:
     kilobytes: int = 0
 
 
-def cycles(make: Callable[[int], Source], handler: Callable[[Talk], None]) -> Outcome:
-    """Three cycles: fetch, delete what came, close."""
+def cycles(make: Callable[[int], Source], handler: Callable[[Talk], None], count: int = 3) -> Outcome:
+    """Cycles: fetch, delete what came, close."""
     outcome = Outcome()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with serve(handler) as (port, _received):
         source = make(port)
         started = time.monotonic()
-        for _ in range(3):
+        for _ in range(count):
             try:
                 cycle(source, outcome)
             except SourceError as error:
@@ -88,6 +89,7 @@ def check(outcome: Outcome, messages: dict[int, bytes], left: set[int], may_be_m
     assert {number for number in gone if messages[number] not in outcome.came} == set(), "deleted, and never came"
     missing = {number for number, data in messages.items() if data not in outcome.came}
     assert missing <= may_be_missing, outcome.said
+    assert [said for said in outcome.said if re.search(r"Error\b|recursion|object|argument", said)] == []
     assert outcome.seconds < 20
     assert outcome.kilobytes < MEMORY
 
@@ -95,8 +97,8 @@ def check(outcome: Outcome, messages: dict[int, bytes], left: set[int], may_be_m
 # POP3
 
 
-def pop3(port: int) -> Source:
-    return Pop3Source(Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), CONTEXT, WAITS)
+def pop3(port: int, waits: Timeouts = WAITS) -> Source:
+    return Pop3Source(Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("xyz")), CONTEXT, waits)
 
 
 def uidl(*lines: bytes) -> dict[bytes, bytes | None]:
@@ -145,6 +147,13 @@ POP3_LIES: dict[str, tuple[dict[bytes, bytes | None], set[int]]] = {
     "UIDL knows fewer messages": (uidl(b"2 u2", b"4 u4"), {1, 3, 5}),
     "UIDL without its end": ({b"UIDL": b"+OK\r\n1 u1\r\n"}, {1, 2, 3, 4, 5}),
     "UIDL without end at all": ({b"UIDL": b"+OK\r\n" + b"1 u1\r\n" * 6_000_000}, {1, 2, 3, 4, 5}),
+    "UIDL is missing, and RETR without its end": (listed(b"100") | retr3(CUT), {3}),
+    "UIDL is missing, and garbage": (listed(b"100") | retr3(b"garbage\r\n"), {3}),
+    "UIDL is missing, and 50 MB announced as 100": (
+        listed(b"100") | retr3(b"+OK 100 octets\r\n" + BIG + b".\r\n"),
+        {3},
+    ),
+    "three messages in a row without their end": ({b"RETR 1": CUT, b"RETR 2": CUT, b"RETR 3": CUT}, {1, 2, 3}),
     "-ERR to one DELE": ({b"DELE 3": b"-ERR locked\r\n"}, set()),
     "garbage to one DELE": ({b"DELE 3": b"what?\r\n"}, set()),
     "-ERR to QUIT": ({b"QUIT": b"-ERR some were not removed\r\n"}, set()),
@@ -233,8 +242,8 @@ def test_a_server_that_promises_pipelining_and_reads_one_command_at_a_time_is_st
 # IMAP
 
 
-def imap(port: int) -> Source:
-    return ImapSource(Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("x")), CONTEXT, WAITS)
+def imap(port: int, waits: Timeouts = WAITS) -> Source:
+    return ImapSource(Endpoint("127.0.0.1", port, "plain"), Login("crm", Secret("xyz")), CONTEXT, waits)
 
 
 def body(uid: int, text: bytes) -> bytes:
@@ -250,6 +259,7 @@ def search(numbers: bytes) -> dict[bytes, bytes]:
     return {b"UID SEARCH": b"* SEARCH " + numbers + b"\r\nTAG OK done\r\n"}
 
 
+LATE = b'"Thu, 1 Jan 99999999999999999999 00:00:00 +9999"'
 VALID = b"OK [UIDVALIDITY 7] x"
 ALL = {1, 2, 3, 4, 5}
 IMAP_LIES: dict[str, tuple[dict[str, object], set[int]]] = {
@@ -266,6 +276,24 @@ IMAP_LIES: dict[str, tuple[dict[str, object], set[int]]] = {
     "no text at all": ({"bodies": {3: b"* 3 FETCH (UID 3)\r\n"}}, {3}),
     "the text of a message that nobody asked for": ({"bodies": {3: body(99, b"{2}\r\nhi")}}, {3}),
     "brackets that do not close": ({"bodies": {3: b"* 3 FETCH (UID 3 BODY[]<0> ((((\r\n"}}, {3}),
+    "a hundred thousand brackets that do not close": (
+        {"bodies": {3: b"* 3 FETCH (UID 3 X " + b"(" * 100_000 + b"\r\n"}},
+        {3},
+    ),
+    "fifty thousand brackets that close": (
+        {"bodies": {3: b"* 3 FETCH (UID 3 X " + b"(" * 50_000 + b")" * 50_000 + b")\r\n"}},
+        {3},
+    ),
+    "a hundred thousand words": ({"bodies": {3: b"* 3 FETCH (UID 3 " + b"A " * 100_000 + b"1)\r\n"}}, {3}),
+    "a quote of half a megabyte": ({"bodies": {3: b'* 3 FETCH (UID 3 X "' + b'\\"' * 250_000 + b'")\r\n'}}, {3}),
+    "a hundred thousand empty texts": (
+        {"bodies": {3: b"* 3 FETCH (UID 3 " + b"A {0}\r\n " * 100_000 + b"B 1)\r\n"}},
+        {3},
+    ),
+    "two texts of one message": ({"bodies": {3: body(3, b"{2}\r\nhi") + body(3, b"{3}\r\nhoo")}}, {3}),
+    "a date beyond all time": ({"bodies": {3: b"* 3 FETCH (UID 3 ENVELOPE (" + LATE + b" X))\r\n"}}, {3}),
+    "an address of four thousand digits": ({"bodies": {3: b"* 3 FETCH (UID " + b"9" * 4_000 + b" X 1)\r\n"}}, {3}),
+    "three messages in a row with no answer": ({"bodies": dict.fromkeys((1, 2, 3), b"* BYE tired\r\n")}, {1, 2, 3}),
     "NUL in a line": ({"bodies": {3: b"* 3 FETCH (UID 3 \0\0)\r\n"}}, {3}),
     "a line of 2 MB": ({"bodies": {3: b"* 3 FETCH (UID 3 " + b"x" * 2_000_000 + b")\r\n"}}, {3}),
     "a hundred thousand lines": ({"bodies": {3: b"* 1 RECENT\r\n" * 100_000}}, {3}),
@@ -298,6 +326,68 @@ def test_an_imap_server_that_lies_costs_no_other_message(lie: str) -> None:
     messages = {number: message(number) for number in range(1, 6)}
     stub = ImapStub(dict(messages), **changes)  # type: ignore[arg-type]  # fields of the stub by their names
     check(cycles(imap, stub), messages, set(stub.messages), may_be_missing)
+
+
+# A byte in a while: each comes in time, and there is no end
+
+
+def drip(talk: Talk) -> None:
+    while True:
+        talk.raw(b"x")
+        time.sleep(0.05)
+
+
+def dripping(stub: Pop3Stub | ImapStub, where: bytes) -> Callable[[Talk], None]:
+    """The stub, but behind half of its answer to this command comes nothing but a byte in a while."""
+
+    def handler(talk: Talk) -> None:
+        raw, line, last = talk.raw, talk.line, [b"GREETING"]
+
+        def told() -> bytes:
+            last[0] = line()
+            return last[0]
+
+        def begun(data: bytes) -> None:
+            if where in last[0].upper():
+                talk.raw = raw  # type: ignore[method-assign]
+                raw(data[: max(1, len(data) // 2)].removesuffix(b"\n"))
+                drip(talk)
+            raw(data)
+
+        talk.line, talk.raw = told, begun  # type: ignore[method-assign]
+        talk.send = lambda *lines: talk.raw(b"".join(line + b"\r\n" for line in lines))  # type: ignore[method-assign]
+        stub(talk)
+
+    return handler
+
+
+SLOW = Timeouts(2, 0.3, 0.4)
+"""0.4 s in all while less comes than a slow line carries."""
+
+
+@pytest.mark.parametrize(
+    "where", [b"GREETING", b"PASS", b"UIDL", b"RETR 3", b"NOOP", b"DELE", b"QUIT"], ids=bytes.decode
+)
+def test_a_pop3_server_that_drips_holds_nobody_and_costs_no_other_message(where: bytes) -> None:
+    messages = {number: message(number) for number in range(1, 6)}
+    stub = Pop3Stub(list(messages.values()))
+    outcome = cycles(lambda port: pop3(port, SLOW), dripping(stub, where), count=1)
+    others = {b"RETR 3": {3}, b"NOOP": set(), b"DELE": set(), b"QUIT": set()}
+    check(outcome, messages, messages.keys() - set(stub.deleted), others.get(where, ALL))
+    assert any("in time" in said for said in outcome.said) or where == b"NOOP"  # each was whole before it
+
+
+@pytest.mark.parametrize(
+    "where",
+    [b"GREETING", b"CAPABILITY", b"SELECT", b"UID SEARCH", b"BODY", b"UID STORE", b"UID EXPUNGE"],
+    ids=bytes.decode,
+)
+def test_an_imap_server_that_drips_holds_nobody(where: bytes) -> None:
+    messages = {number: message(number) for number in range(1, 6)}
+    stub = ImapStub(dict(messages))
+    outcome = cycles(lambda port: imap(port, SLOW), dripping(stub, where), count=1)
+    check(outcome, messages, set(stub.messages), set() if b"STORE" in where or b"EXPUNGE" in where else ALL)
+    assert any("in time" in said for said in outcome.said)
 
 
 def test_odd_bytes_come_and_go_over_imap_as_they_are() -> None:

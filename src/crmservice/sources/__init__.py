@@ -175,6 +175,7 @@ class Offered:
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
+        self._passed_over: set[str] = set()
         self._most: int | None = None
 
     def begin(self, box: int) -> None:
@@ -188,8 +189,12 @@ class Offered:
 
     def end(self) -> None:
         """The next round begins."""
-        self._ids.clear()
+        self._ids, self._passed_over = self._passed_over, set()
         self._most = None
+
+    def pass_over(self, source_ids: Iterable[str]) -> None:
+        """They broke the session, one after the other: the next round leaves them, so that others get their turn."""
+        self._passed_over.update(source_ids)
 
     def __contains__(self, source_id: str) -> bool:
         return source_id in self._ids

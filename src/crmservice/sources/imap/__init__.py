@@ -5,24 +5,19 @@ Mail is looked at with BODY.PEEK and never marked as seen; what is deleted is na
 
 from __future__ import annotations
 
-import imaplib
 import ssl
 import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
-
-from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from crmservice.config import Endpoint, Login
 from crmservice.errors import CrmServiceError
 from crmservice.microsoft.tokens import Token
 from crmservice.sources import (
     BATCH,
-    CHECK_SERVER,
     DELETING,
     LISTING,
     SIGNING_IN,
-    TRIED_AGAIN,
     Fetched,
     Known,
     Mailbox,
@@ -31,18 +26,14 @@ from crmservice.sources import (
     SourceError,
     gathered,
     header_of,
-    in_base64,
-    oauth_advice,
-    quotable,
-    says,
-    token_logins,
 )
-from crmservice.sources.imap import saying
-from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, breach_under, woken
+from crmservice.sources.imap.bounded import SLACK_BYTES, BoundedClient, Breach, woken
 from crmservice.sources.imap.quota import rooms
 from crmservice.sources.imap.sets import sets
-from crmservice.tls import Timeouts, explain
-from crmservice.words import Words, joined
+from crmservice.sources.imap.signing_in import sign_in
+from crmservice.sources.imap.trouble import TROUBLE, told
+from crmservice.tls import Timeouts
+from crmservice.words import Words
 
 WINDOW = 500
 """Messages whose UIDs are asked for at once: the answer stays a short line however full the mailbox is."""
@@ -51,8 +42,6 @@ GROUP_BYTES = 4 * 1024 * 1024
 """Small messages are fetched together up to this announced size; a larger one comes alone."""
 
 MAX_BROKEN = 3
-
-_TROUBLE = (IMAPClientError, imaplib.IMAP4.error, OSError, ValueError, LookupError, TypeError, AttributeError)
 
 
 class ImapSource:
@@ -92,21 +81,26 @@ class ImapSource:
     def fetch(self, known: Known, limit_bytes: int, batch: int = BATCH) -> Iterator[Fetched]:
         """Messages of the folder; see Source."""
         self.faults = []
-        given = broken = 0
+        given = 0
+        broken: list[str] = []  # what broke the session, one after the other
         while given < batch:
+            group: dict[int, int] = {}
             try:
                 group = self._group(known, batch - given, limit_bytes)
                 if not group:
                     return
                 found = self._read(group, limit_bytes)
-            except _TROUBLE as error:
-                broken += 1
-                trouble = self._trouble(Words("reading"), error)
-                if trouble.permanent or broken >= MAX_BROKEN:
+            except TROUBLE as error:
+                blamed = [] if len(group) > 1 else [*map(self._id, group)] or [""]
+                broken += blamed
+                trouble = self._trouble(_reading(blamed), error)
+                if trouble.permanent or len(broken) == MAX_BROKEN:
+                    self._offered.pass_over(broken)
                     raise trouble from None
                 self.faults.append(trouble.words)
                 continue
             given += len(found)
+            broken.clear()
             yield from found
 
     def confirm(self, source_ids: Sequence[str]) -> Sequence[str]:
@@ -121,14 +115,14 @@ class ImapSource:
                 return []
             self._delete(client, uids)
             left = {uid for part in sets(uids) for uid in self._search(client, ["UID", part])}
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise self._trouble(DELETING, error) from None
         return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
 
     def wait(self, seconds: float, wake: int | None = None) -> bool:
         """Until mail may be there or the time is over (IDLE, RFC 2177); see Waiting."""
         until = time.monotonic() + seconds
-        self._offered.end()
+        self._end_round()
         try:
             client = self._session()
             if not client.has_capability("IDLE"):
@@ -139,11 +133,11 @@ class ImapSource:
                 left = min(until - time.monotonic(), self._timeouts.idle)
                 if left <= 0 or woken(wake):
                     return False
-                client.bounded.allowance = SLACK_BYTES
+                client.bounded.allow(SLACK_BYTES)
                 client.idle()
                 client.bounded.hear_of_mail(left, wake)
                 client.idle_done()
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise self._trouble(Words("waiting for mail"), error) from None
         return True
 
@@ -156,7 +150,7 @@ class ImapSource:
             while uids := self._window(client):
                 found.update(map(self._id, uids))
             return found
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise self._trouble(LISTING, error) from None
         finally:
             self.close()
@@ -165,7 +159,7 @@ class ImapSource:
         """The quotas of the mailbox; see Measured."""
         try:
             return rooms(self._session())
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise self._trouble(Words("asking for the quota"), error) from None
 
     def due(self, durable: int) -> bool:
@@ -178,15 +172,15 @@ class ImapSource:
 
     def close(self) -> None:
         """End the session without deleting anything more."""
-        self._offered.end()
+        self._end_round()
         self._begin()
         client, self._client = self._client, None
         if client is None:
             return
         try:
-            client.bounded.allowance = SLACK_BYTES
+            client.bounded.allow(SLACK_BYTES)
             client.logout()
-        except _TROUBLE:
+        except TROUBLE:
             _shut(client)
 
     def probe(self) -> None:
@@ -195,6 +189,11 @@ class ImapSource:
         self.close()
 
     # Reading
+
+    def _end_round(self) -> None:
+        """What was offered is forgotten, and messages are asked for together again."""
+        self._offered.end()
+        self._singly = False
 
     def _group(self, known: Known, most: int, limit: int) -> dict[int, int]:
         """The next messages to fetch in one command: UID and announced size, at least one unless there is none."""
@@ -235,19 +234,18 @@ class ImapSource:
 
     def _announced(self, client: BoundedClient, uids: list[int]) -> dict[int, int]:
         """What the server says of the sizes: good enough to group small messages, for nothing else."""
-        client.bounded.allowance = SLACK_BYTES
+        client.bounded.allow(SLACK_BYTES)
         answer = client.fetch(uids, ["RFC822.SIZE"])
         sizes = {uid: answer[uid].get(b"RFC822.SIZE") for uid in uids if uid in answer}
         return {uid: size if isinstance(size, int) and size >= 0 else GROUP_BYTES for uid, size in sizes.items()}
 
     def _read(self, group: dict[int, int], limit: int) -> list[Fetched]:
         client = self._session()
-        client.bounded.allowance = min(sum(group.values()), len(group) * (limit + 1)) + SLACK_BYTES
-        if len(group) == 1:
-            client.bounded.allowance = limit + SLACK_BYTES
+        announced = limit if len(group) == 1 else min(sum(group.values()), len(group) * (limit + 1))
+        client.bounded.allow(announced + SLACK_BYTES, texts=len(group))
         try:
             answer = client.fetch(list(group), [f"BODY.PEEK[]<0.{limit + 1}>"])
-        except _TROUBLE:
+        except TROUBLE:
             if len(group) > 1:
                 # A server that lies about one size must not cost the others of the group: one by one then.
                 self._offered.take_back(map(self._id, group))
@@ -273,18 +271,18 @@ class ImapSource:
         return Fetched(self._id(uid), data, size=len(data))
 
     def _search(self, client: BoundedClient, criteria: list[str]) -> list[int]:
-        client.bounded.allowance = SLACK_BYTES
+        client.bounded.allow(SLACK_BYTES)
         return sorted(uid for uid in client.search(criteria) if isinstance(uid, int) and uid > 0)
 
     # Deleting
 
     def _delete(self, client: BoundedClient, uids: list[int]) -> None:
         for part in sets(uids):
-            client.bounded.allowance = SLACK_BYTES
+            client.bounded.allow(SLACK_BYTES)
             client.add_flags(part, [b"\\Deleted"], silent=True)
         # Asked last: what another client marks until then is not expunged with ours.
         others = set() if self._exactly else set(self._search(client, ["DELETED"])) - set(uids)
-        client.bounded.allowance = SLACK_BYTES
+        client.bounded.allow(SLACK_BYTES)
         if self._exactly:
             for part in sets(uids):
                 client.uid_expunge(part)
@@ -318,58 +316,23 @@ class ImapSource:
             client = BoundedClient(self.endpoint, self._context, self._timeouts)
             self._client = client
             client.secure()
-            self._sign_in(client)
+            sign_in(client, self._mailbox, self._token, self._secrets)
             self._exactly = client.has_capability("UIDPLUS")
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise self._trouble(SIGNING_IN, error) from None
         except CrmServiceError:
             self._drop()
             raise
         try:
             self._select(client)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             opening = Words("opening the folder {folder!r}", folder=self.folder)
             raise self._trouble(opening, error, of_folder=True) from None
         return client
 
-    def _sign_in(self, client: BoundedClient) -> None:
-        client.bounded.allowance = SLACK_BYTES
-        if self.login.oauth:
-            self._sign_in_by_token(client)
-            return
-        password = self.login.password.reveal() if self.login.password else ""
-        self._secrets = [password, in_base64(f"\0{self.login.name}\0{password}".encode())]
-        if client.has_capability("AUTH=PLAIN"):
-            client.plain_login(self.login.name, password)
-        elif client.has_capability("LOGINDISABLED"):
-            why = Words("it takes no password on this connection; use port 993")
-            raise self._mailbox.fault(SIGNING_IN, why, permanent=True)
-        elif not password.isascii():
-            why = Words(
-                "it knows no AUTH=PLAIN, and LOGIN takes a password of ASCII letters alone; choose another password"
-            )
-            raise self._mailbox.fault(SIGNING_IN, why, permanent=True)
-        else:
-            client.login(self.login.name, password)
-
-    def _sign_in_by_token(self, client: BoundedClient) -> None:
-        if self._token is None:
-            raise self._mailbox.no_token()
-        token = self._token()
-        logins = token_logins(self.login.name, token)
-        offered = [one for one in logins if client.has_capability(f"AUTH={one.mechanism}")]
-        chosen = (offered or logins)[0]
-        self._secrets = [token, in_base64(chosen.answer)]
-        answers = iter([chosen.answer])
-        try:
-            client.sasl_login(chosen.mechanism, lambda _challenge: next(answers, chosen.end))
-        except LoginError:
-            self._token.refused(token)
-            raise
-
     def _select(self, client: BoundedClient) -> None:
         """Open the folder; without UIDVALIDITY its numbers mean nothing."""
-        client.bounded.allowance = SLACK_BYTES
+        client.bounded.allow(SLACK_BYTES)
         answer = client.select_folder(self.folder)
         validity = answer.get(b"UIDVALIDITY")
         if not isinstance(validity, int) or validity <= 0:
@@ -404,38 +367,16 @@ class ImapSource:
     def _trouble(self, doing: Words, error: Exception, *, of_folder: bool = False) -> SourceError:
         """What went wrong, without secrets; the session is gone."""
         self._drop()
-        if isinstance(error, OSError):
-            return self._mailbox.fault(doing, explain(error))
-        if breach := breach_under(error):
-            why = breach.words if breach.permanent else joined("; ", (breach.words, CHECK_SERVER))
-            return self._mailbox.fault(doing, why, permanent=breach.permanent)
-        if isinstance(error, imaplib.IMAP4.readonly):
-            return self._mailbox.fault(doing, Words("it is open for reading only; let the login delete in it"))
-        said = self._clean(error)
-        if said == saying.ENDED:
-            return self._mailbox.fault(doing, explain(ConnectionResetError()))
-        advice = self._advice(error, of_folder=of_folder)
-        if advice is None or saying.will_pass(said):
-            return self._mailbox.fault(doing, says(said, CHECK_SERVER if advice is None else TRIED_AGAIN))
-        return self._mailbox.fault(doing, says(said, advice), permanent=True)
+        return told(error, doing, self._mailbox, self._secrets, of_folder=of_folder)
 
-    def _advice(self, error: Exception, *, of_folder: bool) -> Words | None:
-        """What to correct where the server refuses the login or the folder; None where something else is wrong."""
-        if isinstance(error, LoginError):
-            login = Words("check imapName and imapPassword")
-            return oauth_advice("IMAP.AccessAsApp") if self.login.oauth else login
-        if of_folder and not isinstance(error, IMAPClientAbortError):
-            return Words("check imapFolder, and that the login may read and delete in it")
-        return None
 
-    def _clean(self, error: Exception) -> str:
-        """The server's text for people: printable, no secret that it repeats, no more than a line."""
-        return quotable(saying.said(error), self._secrets)
+def _reading(blamed: Sequence[str]) -> Words:
+    return Words("reading message {message}", message=blamed[0]) if any(blamed) else Words("reading")
 
 
 def _shut(client: BoundedClient) -> None:
     """Close the connection, whatever state it is in."""
     try:
         client.shutdown()
-    except _TROUBLE:
+    except TROUBLE:
         client.bounded.sock.close()

@@ -42,11 +42,12 @@ def breach_under(error: BaseException | None) -> Breach | None:
 class Bounded(imaplib.IMAP4):
     """imaplib with every read bounded in bytes and time: a literal of 3 GB is refused before it is read.
 
-    ``allowance``: bytes that the answer to the present command may have.
+    ``allowance``: bytes that the answer to the present command may have; ``texts``: how many literals, None for any number.
     """
 
     def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, timeouts: Timeouts) -> None:
         self.allowance = SLACK_BYTES
+        self.texts: int | None = None
         self._endpoint, self._context, self._timeouts = endpoint, context, timeouts
         self._patience = Patience(timeouts)
         super().__init__(endpoint.host, endpoint.port, timeouts.connect)
@@ -54,6 +55,10 @@ class Bounded(imaplib.IMAP4):
     def _create_socket(self, timeout: float | None = None) -> socket.socket:  # noqa: ARG002 (imaplib's hook)
         context = self._context if self._endpoint.security == "tls" else None
         return connect(self._endpoint.host, self._endpoint.port, self._timeouts, context)
+
+    def allow(self, size: int, texts: int | None = None) -> None:
+        """The next answer may have so many bytes, and literals."""
+        self.allowance, self.texts = size, texts
 
     @property
     def _stream(self) -> BufferedReader:
@@ -63,6 +68,10 @@ class Bounded(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         """A literal of this many bytes, piece by piece: memory grows with what arrives, not with what is announced."""
         self._spend(size)
+        if self.texts is not None:
+            self.texts -= 1
+            if self.texts < 0:
+                raise Breach("the server sent more texts than were asked for")
         parts = bytearray()
         while len(parts) < size:
             piece = self._stream.read(min(len(self._ready()), size - len(parts)))

@@ -13,7 +13,7 @@ def rooms(client: BoundedClient) -> list[Room]:
     """Each limit that holds for the mailbox; none where the server tells none."""
     if not client.has_capability("QUOTA"):
         return []
-    client.bounded.allowance = SLACK_BYTES
+    client.bounded.allow(SLACK_BYTES)
     _roots, quotas = client.get_quota_root("INBOX")
     return [room for quota in quotas for room in _room(quota)]
 

@@ -11,13 +11,16 @@ _BYTES = re.compile(r"""\bb(['"])(?:\\.|(?!\1).)*\1""")
 _OURS = re.compile(r"^(command: [A-Z]+ => |[a-z]+ failed: )+")
 """What the libraries put before it."""
 
+MOST = 10_000
+"""Characters of an error that are looked at: it may repeat a whole answer."""
+
 ENDED = "socket error: EOF"
 """imaplib's words for a connection that ended within an answer."""
 
 
 def said(error: Exception) -> str:
     """Its text, letters in the place of bytes."""
-    return _OURS.sub("", _BYTES.sub(_decoded, str(error)))
+    return _OURS.sub("", _BYTES.sub(_decoded, str(error)[:MOST]))
 
 
 def _decoded(shown: re.Match[str]) -> str:

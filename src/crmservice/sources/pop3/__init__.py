@@ -73,6 +73,7 @@ class Pop3Source:
         self._context, self._timeouts, self._token = context, timeouts, token
         self._session: Session | None = None
         self._offered = Offered()
+        self._numbered: set[str] = set()  # what is offered and has no id but its number, until a QUIT makes new numbers
         self._doubtful: set[str] = set()  # given, but perhaps another message's text: not to be deleted
         self._secrets: list[str] = []
         self._limit = 0
@@ -105,6 +106,8 @@ class Pop3Source:
             raise self._trouble(DELETING, error) from None
         finally:
             self._drop()
+            self._offered.take_back(self._numbered)
+            self._numbered.clear()
         refused = {source_id: why for source_id, why in zip(numbers, refusals, strict=True) if why}
         for source_id, why in refused.items():
             said = self._clean(why)
@@ -123,6 +126,7 @@ class Pop3Source:
         """Drop the connection: without QUIT nothing is deleted."""
         self._drop()
         self._offered.end()
+        self._numbered.clear()
         self._doubtful.clear()
 
     def probe(self) -> None:
@@ -143,7 +147,7 @@ class Pop3Source:
 
     def _next(self, known: Known, given: int, batch: int) -> Fetched | None:
         """The next message, or None when there is none. One that breaks the session is left behind."""
-        broken = 0
+        broken: list[str] = []
         while True:
             try:
                 session = self._signed_in()
@@ -163,10 +167,11 @@ class Pop3Source:
                     return session.held  # it was whole when the connection broke; what comes behind is tried again
                 if self._undecided(session):
                     continue
-                doing = Words("reading message {message}", message=self._blamed(session))
+                broken.append(self._blamed(session))
+                doing = Words("reading message {message}", message=broken[-1].strip())
                 trouble = self._trouble(doing, error)
-                broken += 1
-                if broken == MAX_BROKEN:
+                if len(broken) == MAX_BROKEN:
+                    self._offered.pass_over(broken)
                     raise trouble from None
                 self.faults.append(trouble.words)
 
@@ -197,10 +202,10 @@ class Pop3Source:
         entries: list[Entry] = []
         while session.waiting and len(session.asked) + len(entries) < together:
             number, uid = session.waiting.popleft()
-            if uid and (uid in self._offered or known(uid)):
-                session.passed[uid] = number
-            else:
+            if _key(number, uid) not in self._offered and not (uid and known(uid)):
                 entries.append((number, uid))
+            elif uid:
+                session.passed[uid] = number
         if entries:
             session.ask(entries)
 
@@ -219,14 +224,14 @@ class Pop3Source:
         try:
             session.begin()
         except Refused as error:
-            self._offered.add(uid)
+            self._leave(number, uid)
             said = self._clean(str(error))
             words = Words("message {message}: the server will not give it ({said})", message=uid or number, said=said)
             self.faults.append(words)
 
     def _finish(self, session: Session, known: Known) -> Fetched | None:
         """Hold the message that has begun, if it is to be given at all. One that is too large is returned."""
-        _number, uid = session.asked[0]
+        number, uid = session.asked[0]
         try:
             source_id, data = session.finish(self._limit)
         except Merged:
@@ -234,9 +239,13 @@ class Pop3Source:
             raise _Again from None
         except TooLarge as error:
             self._drop()  # the rest would be read as answers
+            self._leave(number, uid)
             head = header_of(error.head)
-            self._offered.add(uid)
-            return Fetched(uid or f"sha256:{hashlib.sha256(head).hexdigest()}", head, oversize=True, size=error.size)
+            source_id = uid or f"sha256:{hashlib.sha256(head).hexdigest()}"
+            if not uid and (source_id in self._offered or known(source_id)):
+                raise _Again from None
+            self._offered.add(source_id)
+            return Fetched(source_id, head, oversize=True, size=error.size)
         if not data and session.announced:
             self._offered.add(source_id)
             words = Words("message {message}: the server gave no text of it; it is left there", message=source_id)
@@ -273,8 +282,14 @@ class Pop3Source:
         if session.held is not None:
             return session.held.source_id
         number, uid = session.asked[0]
-        self._offered.add(uid)
-        return uid or str(number)
+        self._leave(number, uid)
+        return _key(number, uid)
+
+    def _leave(self, number: int, uid: str) -> None:
+        """Ask for it no more in this round."""
+        self._offered.add(_key(number, uid))
+        if not uid:
+            self._numbered.add(_key(number, uid))
 
     # Deleting
 
@@ -358,3 +373,8 @@ class Pop3Source:
 def _passing(said: str) -> bool:
     """Whether a refused login may be let in by and by: ``[AUTH]`` says that it is the password (RFC 3206)."""
     return not said.upper().startswith("[AUTH]") and _TEMPORARY.search(said) is not None
+
+
+def _key(number: int, uid: str) -> str:
+    """What a message is known by before it is read: without an id by its number, which no UIDL looks like."""
+    return uid or f" {number}"
