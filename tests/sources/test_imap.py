@@ -496,6 +496,38 @@ def test_a_server_without_idle_is_waited_for_without_it() -> None:
     os.close(theirs)
 
 
+def test_a_server_that_is_gone_without_a_word_while_waiting_is_noticed_when_idle_is_renewed() -> None:
+    """As behind a firewall that forgot the connection: nothing is refused, nothing ends, nobody answers."""
+    stub = ImapStub({1: message(1)}, capabilities=b"IMAP4rev1 IDLE UIDPLUS AUTH=PLAIN")
+    sessions: list[Talk] = []
+
+    def handler(talk: Talk) -> None:
+        sessions.append(talk)
+        line = talk.line
+
+        def heard() -> bytes:
+            said = line()
+            while len(sessions) == 1 and said == b"DONE":
+                said = line()  # nothing more is ever answered in the first session
+            return said
+
+        talk.line = heard  # type: ignore[method-assign]
+        stub(talk)
+
+    with serve(handler) as (port, _):
+        one = source(port, renew=0.1)
+        assert len(read_all(one)) == 1
+        started = time.monotonic()
+        with pytest.raises(SourceError, match="did not answer in time") as caught:
+            one.wait(20)
+        assert time.monotonic() - started < 10
+        assert not caught.value.permanent
+        stub.messages[2] = message(2)
+        assert read_all(one) == [message(2)]
+        one.close()
+    assert len(sessions) == 2
+
+
 @pytest.mark.parametrize("said", [b"", b"* BYE going down\r\n"])
 def test_a_connection_that_ends_while_waiting_is_noticed_at_once(said: bytes) -> None:
     stub = ImapStub({}, capabilities=b"IMAP4rev1 IDLE AUTH=PLAIN")
