@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -17,16 +17,11 @@ from crmservice.config.values import Secret
 from crmservice.testing.raw_mail_contract import DAY, RawMailContract
 from tests.support import moto
 from tests.support.dovecot import free_port
+from tests.support.moto import store
+
+__all__ = ["store"]
 
 QUICK = Patience(connect=1, request=2, retries=0, in_all=2)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto.Store]:
-    if why := moto.why_not():
-        pytest.skip(why)
-    with moto.running(tmp_path_factory.mktemp("moto")) as found:
-        yield found
 
 
 def settings(home: Path, endpoint: str, prefix: str, bucket: str = moto.BUCKET) -> Settings:

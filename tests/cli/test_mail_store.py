@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,16 +14,11 @@ from crmservice.testing.builders import COMPANY, eml
 from tests.cli.conftest import Shell
 from tests.support import moto
 from tests.support.dovecot import free_port
+from tests.support.moto import store
+
+__all__ = ["store"]
 
 EVA = "eva@acme.cz"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto.Store]:
-    if why := moto.why_not():
-        pytest.skip(why)
-    with moto.running(tmp_path_factory.mktemp("moto")) as found:
-        yield found
 
 
 def configure(home: Path, keys: dict[str, str]) -> RawMail:

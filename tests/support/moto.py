@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.support.dovecot import free_port
 
 PLACE = Path(os.environ.get("CRMSERVICE_SERVERS", Path.home() / ".cache" / "crmservice-servers"))
@@ -42,6 +44,15 @@ class Store:
             "mail_store": f"s3://{BUCKET}/{prefix}".rstrip("/"), "mail_store_endpoint": self.endpoint,
             "mail_store_key": KEY, "mail_store_secret": SECRET,
         }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One for the tests of a module; they are skipped where none can be started."""
+    if why := why_not():
+        pytest.skip(why)
+    with running(tmp_path_factory.mktemp("moto")) as found:
+        yield found
 
 
 @contextmanager

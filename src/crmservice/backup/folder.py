@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from crmservice.backup import FOLDER, BackupFailed, Found, Kept
 from crmservice.backup.directory import BINARY, HERE, Directory
-from crmservice.backup.in_flight import InFlight
+from crmservice.backup.in_flight import InFlight, left_by
 from crmservice.words import system_words
 
 TEMPORARY = ".tmp"
@@ -77,10 +77,7 @@ class BackupFolder:
 
     def unsettled(self) -> list[str]:
         """Files that may have no row: their batch was cut short after it was noted. Raises BackupFailed."""
-        try:
-            return self._in_flight.left() if self._in_flight is not None else []
-        except OSError as fault:
-            raise BackupFailed("what the last run left can't be read: {why}", why=system_words(fault)) from fault
+        return left_by(self._in_flight)
 
     def settle(self, without_row: Sequence[str] = ()) -> None:
         """Every file of the batch has its row but these, which are removed. Raises BackupFailed.

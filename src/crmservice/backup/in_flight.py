@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from crmservice.backup import BackupFailed
 from crmservice.backup.directory import BINARY
+from crmservice.words import system_words
 
 PRIVATE = ".crmservice"
 
@@ -49,6 +51,14 @@ class InFlight:
         except FileNotFoundError:
             return []
         return [line.rstrip("\n") for line in lines if _LINE.fullmatch(line)]
+
+
+def left_by(note: InFlight | None) -> list[str]:
+    """What a note left, for every home of raw mail; nothing where no note is kept. Raises BackupFailed."""
+    try:
+        return note.left() if note is not None else []
+    except OSError as fault:
+        raise BackupFailed("what the last run left can't be read: {why}", why=system_words(fault)) from fault
 
 
 def arriving(home: Path) -> set[str]:

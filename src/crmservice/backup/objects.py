@@ -22,7 +22,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from crmservice.backup import FOLDER, BackupFailed, Found, Kept
-from crmservice.backup.in_flight import InFlight
+from crmservice.backup.in_flight import InFlight, left_by
 from crmservice.config.values import Settings
 from crmservice.errors import TryLater
 from crmservice.words import system_words
@@ -112,10 +112,7 @@ class Objects:
 
     def unsettled(self) -> list[str]:
         """See ``RawMail``."""
-        try:
-            return self._in_flight.left() if self._in_flight is not None else []
-        except OSError as fault:
-            raise BackupFailed("what the last run left can't be read: {why}", why=system_words(fault)) from fault
+        return left_by(self._in_flight)
 
     def settle(self, without_row: Sequence[str] = ()) -> None:
         """See ``RawMail``: they are gone before the note of them ends."""
