@@ -146,8 +146,11 @@ def test_what_is_no_mail_left_out_is_refused_with_the_reason(kept: Kept) -> None
     waiting = kept.row().id
     own = kept.receive(eml("y", subject="y"), never_file=frozenset({"acme.cz"}))
     models.Message.objects.filter(id=own).update(stored_sha256="0" * 64)
+    notice = kept.receive(eml("z", subject="z", to="info@firma.cz"))
+    models.Message.objects.filter(id=notice).update(log=trails.log_json(("OWN NOTICE", "DELETED")))
     reasons = {
         first: "was processed", second: f"repeats message {first}", waiting: "waits still", own: "not kept whole",
+        notice: "is a notice of this service",
         404: "there is no message 404",
     }  # fmt: skip
     for key, reason in reasons.items():
@@ -179,6 +182,19 @@ def test_after_all_files_no_thread_that_a_later_mail_filed(kept: Kept) -> None:
     kept.receive(eml("Zakázka: 124", sender="novak@firma.cz", to="jana@acme.cz", message_id="c@x", references="<b@x>"))
     filed = models.ThreadFiling.objects.values_list("contract__number", flat=True)
     assert "124" in filed
+
+
+def test_after_all_leaves_a_thread_where_a_later_mail_filed_it(kept: Kept) -> None:
+    kept.receive(eml("a", message_id="a@x"))
+    early, late = (
+        eml(f"Zakázka: {number}", subject=subject, message_id=f"{number}@x", references="<a@x>")
+        for number, subject in ((123, "Výpadek"), (124, "Dotaz"))
+    )
+    key = kept.receive(early, ignore_subjects=("výpadek",))
+    kept.receive(late)
+    kept.after_all(key)
+    assert list(models.ThreadFiling.objects.values_list("contract__number", flat=True)) == ["124"]
+    assert set(models.Activity.objects.values_list("contract__number", flat=True)) == {None, "123", "124"}
 
 
 def test_a_replay_keeps_the_key_of_an_activity_that_stays_the_users(kept: Kept) -> None:
@@ -289,3 +305,20 @@ def test_a_decision_keeps_its_message(kept: Kept) -> None:
     assert models.Attachment.objects.count() == 0
     undo.undo_change(undo.last_change(), BY)
     assert models.Attachment.objects.count() == 1
+
+
+def test_a_suggestion_that_a_person_answered_is_not_made_again(kept: Kept) -> None:
+    kept.receive(eml("x", sender="nova@acme.cz", subject="Výpadek"))
+    models.Suggestion.objects.update(state="dismissed")
+    kept.apply(rules="safe", ignore_subjects=())
+    kept.apply(rules="manual", internal_mail="skip")
+    assert [row.state for row in models.Suggestion.objects.all()] == ["dismissed"]
+
+
+def test_a_replay_after_which_another_decided_anew_names_that_one(kept: Kept) -> None:
+    kept.receive(eml("x", subject="Výpadek"), ignore_subjects=("výpadek",))
+    kept.apply()
+    first = undo.last_change()
+    kept.apply(ignore_subjects=("výpadek",))
+    (touched,) = undo.undo_change(first, BY).messages
+    assert [(left.table, left.change) for left in touched.left] == [("message", undo.last_change())]

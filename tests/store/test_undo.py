@@ -12,7 +12,7 @@ from crmservice.config import Box
 from crmservice.pipeline.gateway import Waiting
 from crmservice.pipeline.process import Pipeline
 from crmservice.rules import CHAIN
-from crmservice.store import access, audit, ledger, models, tables, trails, undo
+from crmservice.store import access, audit, ledger, models, tables, trails, undo, verdicts
 from crmservice.store.gateway import StoreGateway
 from crmservice.store.undo import By, Touched, Undone
 from crmservice.testing.builders import COMPANY, box, calendar, eml, part
@@ -229,3 +229,58 @@ def test_the_audit_log_says_who_undid_what(service: Service) -> None:
     change = undo.undo_messages([key], BY).change
     (entry,) = audit.entries()
     assert (entry.who, entry.source, entry.action, entry.object) == ("sef", "web", "undo", f"change {change}")
+
+
+def test_what_was_removed_by_hand_is_named(service: Service) -> None:
+    key = service.receive(eml("x", to="info@firma.cz, novak@firma.cz"))
+    models.ActivityContact.objects.all().delete()
+    models.ActivityAccount.objects.all().delete()
+    models.Activity.objects.all().delete()
+    (left,) = one(undo.undo_messages([key], BY)).left
+    assert str(left.why) == "it is gone: removed by hand or by a load"
+
+
+def test_a_change_that_others_changed_since_stays(service: Service) -> None:
+    key = service.receive(eml("x", subject="nechci"))
+    models.Contact.objects.filter(name="Jana").update(allow_emails=True)
+    left = one(undo.undo_messages([key], BY)).left
+    assert [(part.table, str(part.why)) for part in left] == [
+        ("contact", "it was changed since, by hand or by a load"),
+    ]
+
+
+def test_a_wish_that_came_after_an_administrator_lifted_the_first_keeps_its_own_beginning(service: Service) -> None:
+    first = service.receive(eml("1", subject="nechci"))
+    models.Contact.objects.filter(name="Jana").update(allow_emails=True, allow_bulk_emails=True)
+    second = service.receive(eml("2", subject="nechci"))
+    undo.undo_messages([first], BY)
+    assert [c.allow_emails for c in access.contacts(name="Jana")] == [False]
+    undo.undo_messages([second], BY)
+    assert [c.allow_emails for c in access.contacts(name="Jana")] == [True]
+
+
+def test_a_task_to_which_something_without_a_message_belongs_stays(service: Service) -> None:
+    key = service.receive(task())
+    made = models.Task.objects.get(number="78")
+    by_hand = models.Activity.objects.filter(message_id=key).values()[0]
+    models.Activity.objects.create(**(by_hand | {"id": 1, "message_id": None, "task_id": made.id}))
+    left = one(undo.undo_messages([key], BY)).left
+    assert "something else belongs to it" in [str(part.why) for part in left]
+
+
+def test_the_verdict_stays_with_an_activity_that_stays(service: Service) -> None:
+    key = service.receive(eml("x"))
+    first = undo.undo_messages([key], BY).change
+    assert first is not None
+    back = undo.undo_change(first, BY).change
+    assert back is not None
+    (made,) = tables.export()["activities"]
+    tables.load({"activities": [{"id": made["id"], "subject": "jiný"}]})
+    touched = one(undo.undo_change(back, BY))
+    assert [part.table for part in touched.left] == ["activity"]
+    assert message(key).verdict == "processed"
+
+
+def test_a_message_that_is_not_there_has_no_verdict(home: Path) -> None:
+    with pytest.raises(LookupError):
+        verdicts.read(404)

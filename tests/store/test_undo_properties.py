@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from crmservice.pipeline.gateway import Waiting
@@ -18,7 +18,7 @@ from crmservice.store import bulk, inbox, tables, undo
 from crmservice.store.gateway import StoreGateway
 from crmservice.store.history import StoreHistory
 from crmservice.store.undo import By
-from crmservice.testing.builders import box
+from crmservice.testing.builders import box, eml, nested
 from tests.pipeline.mailboxes import mailboxes, settings_of_boxes
 
 BY = By("sef")
@@ -88,6 +88,22 @@ class Mails:
         return self._mails[path]
 
 
+def forwarded_by_hand(to: str, subject: str) -> list[bytes]:
+    """A mail, another one, the first forwarded as an answer to the other, and its Message-ID in a thread of its own."""
+    first, other = (eml(f"text {key}", message_id=key) for key in ("1@x", "2@x"))
+    inner = eml("text 1@x", to=to, message_id="1@x", references="<2@x>")
+    forward = eml(sender="svoboda@firma.cz", to="crm@firma.cz", subject="Fwd: x", parts=[nested(inner)])
+    copy = (("Delivered-To", to),)
+    return [first, other, forward, eml("text 1@x", subject=subject, message_id="1@x", headers=copy)]
+
+
+def opting_out() -> list[bytes]:
+    """An opt-out that an employee forwarded, and the same that came by itself."""
+    inner = eml("text 1@x", to="servis@firma.cz", subject="nechci", message_id="1@x")
+    forward = eml(sender="svoboda@firma.cz", to="crm@firma.cz", subject="Fwd: x", parts=[nested(inner)])
+    return [forward, inner]
+
+
 def replayed(mails: Sequence[bytes]) -> Replay:
     return Replay(StoreHistory(), Mails(mails), Pipeline(StoreGateway(), CHAIN))
 
@@ -129,6 +145,9 @@ def test_undo_of_all_leaves_the_store_as_it_was_and_its_undo_as_it_had_become(
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mails=mailboxes, then=BOXES, today=BOXES)
+@example(mails=forwarded_by_hand("svoboda@firma.cz", "Dotaz"), then={"rules": "manual"}, today={"rules": "safe"})
+@example(mails=forwarded_by_hand("novak@firma.cz", "zak:123"), then={"rules": "safe"}, today={"rules": "manual"})
+@example(mails=opting_out(), then={"rules": "manual"}, today={"rules": "safe"})
 def test_after_an_applied_replay_nothing_differs_and_its_undo_leaves_all_as_it_was(
     new_store: Callable[[], None], mails: list[bytes], then: dict[str, Any], today: dict[str, Any]
 ) -> None:

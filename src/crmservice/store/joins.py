@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from crmservice.store import bulk, models, texts
 from crmservice.store.threads import filings, merge
@@ -17,53 +17,64 @@ Turned = tuple[Any, Any]
 Joined = Mapping[str, Any]
 
 
+ELSEWHERE = "elsewhere"
+"""In what a leaving mail leaves behind: another mail had taken their Message-ID to another thread."""
+
+
+class Join(NamedTuple):
+    """A join as its effect has it: the effect's id (a later one is larger), by which message, what it brings."""
+
+    id: int
+    by: int
+    brings: Joined
+
+
 class Joins:
     """The joins that count, by thread: what each message brings to it. Read once for each thread."""
 
     def __init__(self) -> None:
-        self._known: dict[int, list[tuple[int, Joined]]] = {}
+        self._known: dict[int, list[Join]] = {}
 
     def forget(self) -> None:
         """Threads changed: read them anew."""
         self._known.clear()
 
-    def others(self, thread: int, message: int | None = None) -> list[Joined]:
+    def others(self, thread: int, message: int | None = None) -> list[Join]:
         """What messages bring to a thread, but for this one."""
         if thread not in self._known:
             self._known[thread] = _joins_of(thread)
-        return [joined for by, joined in self._known[thread] if by != message]
+        return [join for join in self._known[thread] if join.by != message]
 
     def over(self, thread: int, message: int) -> None:
         """The joins of this message count no more."""
-        if thread in self._known:
-            self._known[thread] = [(by, joined) for by, joined in self._known[thread] if by != message]
+        self._known[thread] = self.others(thread, message)
 
 
-def _joins_of(thread: int) -> list[tuple[int, Joined]]:
+def _joins_of(thread: int) -> list[Join]:
     sql = (
-        "SELECT message_id, after FROM crm_effect WHERE \"table\" = 'join' AND after <> '' AND undone_id IS NULL"
+        "SELECT id, message_id, after FROM crm_effect WHERE \"table\" = 'join' AND after <> '' AND undone_id IS NULL"
         " AND message_id IN (SELECT message_id FROM crm_activity WHERE thread = %s)"
     )
-    return [(message, json.loads(after)) for message, after in bulk.query(sql, [thread])]
+    return [Join(key, message, json.loads(after)) for key, message, after in bulk.query(sql, [thread])]
 
 
-def leave(message: int, row: str, after: Joined, joins: Joins) -> Turned:
+def leave(join: Join, row: str, joins: Joins) -> Turned:
     """A message leaves its thread: what no other message brings to it goes with it."""
-    digest = bytes.fromhex(after["message"])
-    thread = _thread_now(digest, int(row))
-    others = joins.others(thread, message)
-    _take_out_digest(digest, after, others)
+    thread, after = _thread_now(int(row)), join.brings
+    others = joins.others(thread, join.by)
+    elsewhere = not _take_out_digest(join, thread, others) and bool(after["message"])
     _take_out_people(thread, after["people"], others)
     if "sent" in after:
-        _take_out_sent(message, after["sent"])
-    joins.over(thread, message)
-    return {**after, "thread": thread}, None
+        _take_out_sent(join.by, after["sent"])
+    joins.over(thread, join.by)
+    return {**after, "thread": thread} | ({ELSEWHERE: True} if elsewhere else {}), None
 
 
-def _thread_now(digest: bytes, thread: int) -> int:
-    """The thread that a message is in by now: others may have merged it with another."""
-    for (now,) in bulk.query("SELECT thread FROM crm_thread_message WHERE digest = %s", [digest]) if digest else ():
-        return int(now)
+def _thread_now(thread: int) -> int:
+    """What a thread is called by now: others may have merged it with another.
+
+    Not asked of the Message-ID: another mail of the same one may have taken that elsewhere, but not its people.
+    """
     sql = (
         'SELECT after FROM crm_effect WHERE "table" = \'thread\' AND "row" = %s AND undone_id IS NULL ORDER BY id DESC'
     )
@@ -74,21 +85,27 @@ def _thread_now(digest: bytes, thread: int) -> int:
     return thread
 
 
-def _take_out_digest(digest: bytes, after: Joined, others: Iterable[Joined]) -> None:
-    same = [other for other in others if other["message"] == after["message"]]
-    if not digest:
-        return
-    if same:
-        sent = any("sent" in other for other in same)
-        bulk.execute("UPDATE crm_thread_message SET sent = %s WHERE digest = %s", [sent, digest])
-    elif "was" in after:
-        bulk.execute("UPDATE crm_thread_message SET thread = %s WHERE digest = %s", [after["was"], digest])
-    else:
-        bulk.execute("DELETE FROM crm_thread_message WHERE digest = %s", [digest])
+def _take_out_digest(join: Join, thread: int, others: Iterable[Join]) -> bool:
+    """A Message-ID goes back to where the mail found it, unless another mail of the same one keeps it in this thread.
+
+    Where it was elsewhere before (``was``) those that came earlier did not keep it. Returns False where it is
+    elsewhere by now: there it stays.
+    """
+    after, digest = join.brings, bytes.fromhex(join.brings["message"])
+    keep = [other for other in others if other.brings["message"] == after["message"]]
+    if "was" in after:
+        keep = [other for other in keep if other.id > join.id]
+    if keep:
+        sent = any("sent" in other.brings for other in keep)
+        return bulk.execute("UPDATE crm_thread_message SET sent = %s WHERE digest = %s", [sent, digest]) > 0
+    if "was" in after:
+        sql = "UPDATE crm_thread_message SET thread = %s WHERE digest = %s AND thread = %s"
+        return bulk.execute(sql, [after["was"], digest, thread]) > 0
+    return bulk.execute("DELETE FROM crm_thread_message WHERE digest = %s AND thread = %s", [digest, thread]) > 0
 
 
-def _take_out_people(thread: int, people: Iterable[str], others: Iterable[Joined]) -> None:
-    stay = {address for other in others for address in other["people"]}
+def _take_out_people(thread: int, people: Iterable[str], others: Iterable[Join]) -> None:
+    stay = {address for other in others for address in other.brings["people"]}
     gone = [address for address in people if address not in stay]
     bulk.execute_in("DELETE FROM crm_thread_person WHERE thread = %s AND address IN {in}", gone, before=[thread])
 
@@ -111,10 +128,10 @@ def _sent_by_another(address: str, message: int) -> bool:
 
 def enter(before: Joined, joins: Joins) -> Turned:
     """A message that left its thread is in it again."""
-    after = {name: value for name, value in before.items() if name != "thread"}
+    after = {name: value for name, value in before.items() if name not in ("thread", ELSEWHERE)}
     thread, digest, sent = before["thread"], bytes.fromhex(before["message"]), "sent" in before
     again = "(digest) DO UPDATE SET thread = excluded.thread, sent = (crm_thread_message.sent OR excluded.sent)"
-    if digest:
+    if digest and ELSEWHERE not in before:
         bulk.insert(models.ThreadMessage, "digest", "thread", "sent", conflict=again).run([(digest, thread, sent)])
     people = ((thread, address) for address in before["people"])
     bulk.insert(models.ThreadPerson, "thread", "address", conflict="DO NOTHING").run(people)

@@ -72,11 +72,16 @@ def on_rows(rows: Collection[str], tables: Iterable[str], after: int = 0) -> lis
     return sorted((_noted(row) for row in bulk.query_in(sql, rows, before=[after])), key=lambda effect: effect.id)
 
 
+def newest() -> int:
+    """The id of the latest effect there is; 0 for none."""
+    return int(bulk.query("SELECT coalesce(max(id), 0) FROM crm_effect")[0][0])
+
+
 def later_of_message(effect: Noted) -> list[Noted]:
-    """Later effects of the same message on the same row: a person's, a replay's."""
+    """Later effects of the same message on the same row: a person's, a replay's, one that took something back."""
     sql = (
-        f"SELECT {_COLUMNS} FROM crm_effect e WHERE e.message_id = %s AND e.id > %s AND e.undone_id IS NULL"  # noqa: S608 (our own names)
-        ' AND e."table" = %s AND e."row" = %s ORDER BY e.id'
+        f"SELECT {_COLUMNS} FROM crm_effect e WHERE e.message_id = %s AND e.id > %s"  # noqa: S608 (our own names)
+        ' AND (e.undone_id IS NULL OR e.undone_id = e.change_id) AND e."table" = %s AND e."row" = %s ORDER BY e.id'
     )
     return [_noted(row) for row in bulk.query(sql, [effect.message, effect.id, *effect.place])]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from crmservice.store import attachments, joins, naming, noted, rows, verdicts
 from crmservice.store.changes import Effects, State
-from crmservice.store.joins import Joins, Turned
+from crmservice.store.joins import Join, Joins, Turned
 from crmservice.store.kinds import KINDS
 from crmservice.store.noted import Noted
 from crmservice.store.threads import filings
@@ -58,6 +58,7 @@ class Taking:
     effects: Effects
     joins: Joins = field(default_factory=Joins)
     _others: dict[tuple[str, str], list[Noted]] = field(default_factory=dict)
+    _newest: int = 0
 
     @property
     def change(self) -> int:
@@ -71,6 +72,7 @@ class Taking:
         shared = {effect.row for effect in effects if effect.table in _SHARED}
         first = min((effect.id for effect in effects), default=0)
         mine = {effect.id: effect for effect in effects}
+        self._newest = noted.newest()
         found = [*noted.on_rows(marked, MARKS), *noted.on_rows(shared, _SHARED, after=first)]
         for effect in found:
             self._others.setdefault(effect.place, []).append(mine.get(effect.id, effect))
@@ -95,6 +97,15 @@ class Taking:
         """Write an effect of this change down at once: what is taken next must see it."""
         self.effects.add(message, table, row, before, after, counts=counts)
         self.effects.write()
+        if counts and table in MARKS:
+            self._see_wish((table, row))
+
+    def _see_wish(self, place: tuple[str, str]) -> None:
+        """A wish that was put back keeps the row from those that are taken next."""
+        table, row = place
+        found = noted.on_rows([row], [table], after=self._newest)
+        self._others.setdefault(place, []).extend(found)
+        self._newest = found[-1].id
 
     def list_nothing(self, message: int) -> None:
         """Drop the list of a message's attachments where no activity is left to show it."""
@@ -190,7 +201,7 @@ class Taking:
     def _join(self, effect: Noted) -> Turned:
         if effect.after is None:
             return joins.enter(effect.before, self.joins)
-        return joins.leave(effect.message, effect.row, effect.after, self.joins)
+        return joins.leave(Join(effect.id, effect.message, effect.after), effect.row, self.joins)
 
     def _filing(self, effect: Noted) -> Turned:
         thread, merged = int(effect.row), ("thread", effect.row)
