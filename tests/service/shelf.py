@@ -47,6 +47,15 @@ class ShelfSource:
         self._offered.clear()
 
 
+class GatheringShelf(ShelfSource):
+    """A shelf whose ``confirm`` is dear: deletions are gathered until so many wait."""
+
+    enough = 100
+
+    def due(self, durable: int) -> bool:
+        return durable >= self.enough
+
+
 class MailServer(ShelfSource):
     """A shelf behind a server: the box's pause holds for it. ``broken``: every session ends with this fault."""
 

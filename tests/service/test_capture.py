@@ -23,7 +23,7 @@ from crmservice.store.database import DatabaseUnavailable
 from crmservice.store.lease import LeaseLost
 from crmservice.testing.builders import eml
 from tests.service.desk import Desk
-from tests.service.shelf import MailServer, ShelfSource
+from tests.service.shelf import GatheringShelf, MailServer, ShelfSource
 
 
 def mail(n: int, text: str = "Dobrý den") -> bytes:
@@ -226,6 +226,15 @@ def test_mail_is_taken_by_fifties(desk: Desk) -> None:
     desk.put(*(mail(n) for n in range(120)))
     assert desk.take() == [50, 50, 20]
     assert len(inbox.pending("crm", 200)) == 120
+
+
+def test_a_source_that_gathers_is_asked_to_delete_several_batches_together(desk: Desk) -> None:
+    desk.put(*(mail(n) for n in range(120)))
+    source = GatheringShelf(desk.shelf)
+    asked = [(new, len(source.asked)) for new in desk.capture().run(desk.box, source)]
+    assert asked == [(50, 0), (50, 100), (20, 100)]
+    assert len(source.asked) == 120
+    assert desk.shelf == {}
 
 
 def test_what_came_before_the_line_broke_is_taken(desk: Desk) -> None:

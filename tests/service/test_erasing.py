@@ -238,6 +238,13 @@ def test_with_whole_also_mail_of_others_goes(desk: Desk) -> None:
     assert hits(desk.home) == []
 
 
+def test_an_invitation_of_hers_that_no_mail_brought_goes(desk: Desk) -> None:
+    row = {"user": "novak", "uid": "loaded", "starts": "2026-03-02T08:15:00+00:00", "organizer": EVA}
+    tables.load({"invitations": [row]})
+    erased(desk)
+    assert "loaded" not in [invitation["uid"] for invitation in tables.export()["invitations"]]
+
+
 def test_a_contact_with_another_address_keeps_it(desk: Desk) -> None:
     erased(desk, "jana@acme.cz")
     (jana,) = [c for c in tables.export()["contacts"] if c["name"] == "Jana"]

@@ -167,3 +167,21 @@ def test_a_kind_that_nobody_knows_is_refused(service: Service) -> None:
     models.Suggestion.objects.create(message_id=key, kind="jiny")
     with pytest.raises(NotAcceptable, match="kind jiny"):
         accept(suggestion("jiny"), BY)
+
+
+def test_what_is_so_already_is_accepted_without_an_effect(service: Service) -> None:
+    service.receive(eml("Zakázka: 123", sender="cizi@jinde.example"))
+    (made,) = tables.export()["activities"]
+    tables.load({"activities": [{"id": made["id"], "contract": "123"}]})
+    effects = models.Effect.objects.filter(table="activity").count()
+    accept(suggestion("assignment"), BY)
+    assert models.Effect.objects.filter(table="activity").count() == effects
+
+
+def test_a_proposal_about_an_invitation_that_is_gone(service: Service) -> None:
+    service.receive(eml("porada", parts=[calendar()]))
+    other = calendar("CANCEL", sequence=1, organizer="bob@beta.example")
+    service.receive(eml("ne", sender="bob@beta.example", parts=[other]))
+    models.Invitation.objects.all().delete()
+    with pytest.raises(NotAcceptable, match="nothing to change"):
+        accept(suggestion("invitation-proposal"), BY)

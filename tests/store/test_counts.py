@@ -35,3 +35,8 @@ def test_durations_of_several_processes_add_up(home: Path) -> None:
 def test_an_empty_store_counts_nothing(home: Path) -> None:
     found = counts(date(2026, 11, 25))
     assert (found.boxes, found.outgoing, found.notices, found.jobs) == ({}, {}, {}, ())
+
+
+def test_nothing_counted_writes_nothing(home: Path) -> None:
+    metrics.add({})
+    assert metrics.read() == {}

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import InternalError, OperationalError, connection, connections
 
 from crmservice import bootstrap
 from crmservice.errors import BadConfiguration, CrmServiceError
@@ -250,3 +250,8 @@ def test_on_postgresql_who_was_paused_in_a_transaction_loses_it_and_its_locks(tm
         paused()
     database.refresh()
     assert bulk.query("SELECT 1 FROM crm_counter WHERE name = 'paused'") == []
+
+
+def test_a_fault_of_the_programs_own_says_nothing_of_the_database(home: Path) -> None:
+    assert database.fault_of(InternalError("a bug")) is None
+    assert database.fault_of(ValueError("a bug")) is None

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -87,6 +88,36 @@ def test_one_that_was_paused_in_the_middle_of_a_write_keeps_no_box(home: Path) -
         time.sleep(0.05)
     lease.take("crm").release()
     paused.close()
+
+
+@pytest.mark.parametrize("home", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True)
+def test_a_box_that_another_took_in_the_same_moment_is_held(home: Path) -> None:
+    lease.take("crm").release()
+    other = connection.copy()
+    other.ensure_connection()
+    raw = other.connection.pgconn
+    raw.exec_(b"BEGIN")
+    raw.exec_(
+        b"UPDATE crm_lease SET holder = '7 other 2026-01-01 00:00:00', until = clock_timestamp() + interval '1 hour'"
+    )
+    commit = threading.Timer(0.3, lambda: raw.exec_(b"COMMIT"))
+    commit.start()
+    with pytest.raises(lease.LeaseHeld, match="process 7 on other"):
+        lease.take("crm")
+    commit.join()
+    other.close()
+
+
+@pytest.mark.parametrize("home", [pytest.param("postgresql", marks=pytest.mark.server)], indirect=True)
+def test_a_database_without_the_table_has_no_held_boxes(home: Path) -> None:
+    held = lease.take("crm")
+    assert lease.held_boxes() == ["crm"]
+    held.release()
+    bulk.execute("ALTER TABLE crm_lease RENAME TO crm_lease_away")
+    try:
+        assert lease.held_boxes() == []
+    finally:
+        bulk.execute("ALTER TABLE crm_lease_away RENAME TO crm_lease")
 
 
 @pytest.mark.parametrize("home", ["sqlite"], indirect=True)

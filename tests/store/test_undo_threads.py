@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ def service(home: Path, row: Row) -> Service:
     return Service(row)
 
 
-def mail(key: str | None, answers: str = "", subject: str = "Dotaz", **more: str) -> bytes:
+def mail(key: str | None, answers: str = "", subject: str = "Dotaz", **more: Any) -> bytes:
     return eml(f"text {key}", message_id=key, subject=subject, references=answers, **more)
 
 

@@ -129,9 +129,8 @@ def _unique(model: Model) -> Iterable[tuple[str, ...]]:
     for field in model._meta.local_concrete_fields:
         if field.unique:
             yield (field.attname,)
-    for constraint in model._meta.constraints:
-        if isinstance(constraint, django_models.UniqueConstraint):
-            yield tuple(bulk.field_of(model, name).attname for name in constraint.fields)
+    unique = (one for one in model._meta.constraints if isinstance(one, django_models.UniqueConstraint))
+    yield from (tuple(bulk.field_of(model, name).attname for name in constraint.fields) for constraint in unique)
 
 
 def _references(model: Model) -> list[django_models.ForeignKey[Any, Any]]:
