@@ -308,11 +308,33 @@ def test_a_decision_keeps_its_message(kept: Kept) -> None:
 
 
 def test_a_suggestion_that_a_person_answered_is_not_made_again(kept: Kept) -> None:
-    kept.receive(eml("x", sender="nova@acme.cz", subject="Výpadek"))
+    kept.receive(eml("Zakázka: 123", message_id="a@x"))
+    kept.receive(eml("a", subject="Výpadek", in_reply_to="<a@x>", message_id="b@x"))
+    (made,) = models.Suggestion.objects.values_list("kind", flat=True)
+    assert made == "assignment"
     models.Suggestion.objects.update(state="dismissed")
-    kept.apply(rules="safe", ignore_subjects=())
-    kept.apply(rules="manual", internal_mail="skip")
-    assert [row.state for row in models.Suggestion.objects.all()] == ["dismissed"]
+    assert len(kept.apply(ignore_subjects=("výpadek",))) == 1
+    assert len(kept.apply()) == 1
+    assert list(models.Suggestion.objects.values_list("state", flat=True)) == ["dismissed"]
+
+
+def test_a_mark_that_somebody_changed_stays_and_is_not_made_a_second_time(kept: Kept) -> None:
+    kept.receive(eml("x", sender="cizi@jinde.example", subject="nechci"))
+    models.ForbiddenEmail.objects.update(unverified=True)
+    (found,) = kept.apply(ignore_subjects=("nechci",))
+    assert "it was changed since, by hand or by a load" in [why for _, why in stays(found)]
+    kept.apply()
+    assert list(models.ForbiddenEmail.objects.values_list("email", flat=True)) == ["cizi@jinde.example"]
+
+
+def test_a_new_task_whose_number_another_took_gets_the_next(kept: Kept) -> None:
+    ask: dict[str, Any] = {"sender": "novak@firma.cz", "to": "svoboda@firma.cz"}
+    kept.receive(eml("udělej", subject="New task: první", **ask), ignore_subjects=("první",))
+    kept.receive(eml("udělej", subject="New task: druhý", **ask))
+    kept.apply()
+    assert [(row["number"], row["subject"]) for row in tables.export()["tasks"]][-2:] == [
+        ("78", "druhý"), ("79", "první"),
+    ]  # fmt: skip
 
 
 def test_a_replay_after_which_another_decided_anew_names_that_one(kept: Kept) -> None:

@@ -166,6 +166,10 @@ def test_a_trail_is_read_as_it_was_written(steps: list[Step]) -> None:
     assert trails.read_trail(trails.trail_json(steps)) == tuple(steps)
 
 
+def test_no_steps_are_no_trail() -> None:
+    assert trails.read_trail(trails.trail_json(())) == ()
+
+
 def test_log_words_are_read_as_they_were_written() -> None:
     assert trails.read_log(trails.log_json(("Task application", "DELETED"))) == ("Task application", "DELETED")
     assert trails.read_log(trails.log_json(())) == ()
