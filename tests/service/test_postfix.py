@@ -75,8 +75,7 @@ def test_postfix_keeps_mail_while_the_database_is_away(
     assert (status, "451 4.3.0 Not stored, try again later" in said) == ("deferred", True)
     away.mkdir()
     (away / "crm.db").write_bytes(company_file)
-    sender.postfix.flush()
-    assert sender.postfix.wait(recipient, tries=2)[0] == "sent"
+    assert sender.postfix.wait_again(recipient)[0] == "sent"
     desk.file()
     assert desk.logs() == ["PROCESSED"]
 
@@ -86,8 +85,7 @@ def test_postfix_keeps_mail_while_nobody_listens(sender: Sender, desk: Desk, lis
     status, said = sender.postfix.wait(recipient)
     assert (status, "Connection refused" in said) == ("deferred", True)
     listen(sender.port)
-    sender.postfix.flush()
-    assert sender.postfix.wait(recipient, tries=2)[0] == "sent"
+    assert sender.postfix.wait_again(recipient)[0] == "sent"
     assert len(desk.rows()) == 1
 
 

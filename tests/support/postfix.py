@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 MAIN = """
 compatibility_level = 3.6
@@ -98,22 +99,38 @@ class Postfix:
         """Give a mail to its queue."""
         self.run("sendmail", "-C", str(self.base / "etc"), "-i", "-f", sender, "--", recipient, given=mail)
 
-    def flush(self) -> None:
-        """Try at once what is deferred."""
-        self.run("postqueue", "-c", str(self.base / "etc"), "-f")
-
     def answers(self, recipient: str) -> list[Answer]:
         """What came of each try for this recipient."""
         log = self.base / "log"
         found = _ANSWER.findall(log.read_text()) if log.exists() else []
         return [(status, said) for to, status, said in found if to == recipient]
 
-    def wait(self, recipient: str, tries: int = 1) -> Answer:
-        """The answer of the last try, as soon as there were so many."""
-        for _ in range(3000):
+    def wait(self, recipient: str) -> Answer:
+        """The answer of the first try, as soon as it is there."""
+        return self._answered(recipient, 1, 30) or self._silent(recipient)
+
+    def wait_again(self, recipient: str) -> Answer:
+        """Try at once what is deferred, until there is a second answer; gives it.
+
+        Postfix writes an answer down before it puts the mail back into its deferred queue: asked for in between,
+        a flush finds nothing to do.
+        """
+        for _ in range(60):
+            self.run("postqueue", "-c", str(self.base / "etc"), "-f")
+            if answer := self._answered(recipient, 2, 0.5):
+                return answer
+        return self._silent(recipient)
+
+    def _answered(self, recipient: str, tries: int, seconds: float) -> Answer | None:
+        """The answer of this try, if there is one in time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             if len(found := self.answers(recipient)) >= tries:
-                return found[-1]
+                return found[tries - 1]
             time.sleep(0.01)
+        return None
+
+    def _silent(self, recipient: str) -> NoReturn:
         msg = f"no answer for {recipient}: {(self.base / 'log').read_text()}"
         raise AssertionError(msg)
 
