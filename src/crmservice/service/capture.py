@@ -149,10 +149,10 @@ class Capture:
         A server's ids are no other mail's; without this, one that only pretends to delete would bring its mail anew at
         every cycle, until the disk is full. The name of a file comes again for another file, though.
         """
-        checksums = {mail.source_id: sha256(mail.data).hexdigest() for mail in mails if not mail.oversize}
-        if not (source.remote and checksums):
+        if not source.remote:
             return {}
-        found = self.inbox.returned(box.name, source.name, checksums)
+        checksums = {mail.source_id: sha256(mail.data).hexdigest() for mail in mails if not mail.oversize}
+        found = self.inbox.returned(box.name, source.name, checksums) if checksums else {}
         if found:
             words = Words(
                 "the server confirmed the deletion of messages and gives them again ({count}); they are not filed twice,"
