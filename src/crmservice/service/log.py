@@ -89,6 +89,6 @@ def _line(box: Box, sender: str, subject: str, log: Sequence[str]) -> str:
 
 def one_line(text: str) -> str:
     """The text with everything escaped that could end the line or steer a terminal (TRUST.md B34)."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
