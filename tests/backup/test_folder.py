@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import resource
-import signal
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 from crmservice.backup import BackupFailed
 from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
-from crmservice.service.child import Before, ForkedChild, Life
 
 DAY = date(2026, 3, 2)
 
@@ -173,19 +171,6 @@ def test_many_are_synced_once_each_before_the_first_has_its_name(tmp_path: Path,
     synced = [name.removesuffix(".tmp") for _step, name in steps.seen[:first] if name.endswith(".tmp")]
     assert sorted(synced) == sorted(names)
     assert steps.seen[-1] == ("sync", DAY.isoformat())
-
-
-def test_a_child_syncs_many_with_threads_of_its_own(tmp_path: Path) -> None:
-    """Its parent's threads, which synced many before, are not there any more."""
-    mails = [b"%d" % number for number in range(50)]
-    before = BackupFolder(tmp_path).keep(mails, DAY)
-
-    def work(_life: Life) -> int:
-        signal.alarm(20)
-        return len(BackupFolder(tmp_path).keep(mails, DAY))
-
-    assert ForkedChild(work, Before.NOTHING).wait().code == 50
-    assert len(files(tmp_path)) == len(before) + 50
 
 
 def test_one_failed_sync_of_many_is_a_failed_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

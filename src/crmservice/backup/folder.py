@@ -12,17 +12,12 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from crmservice.backup import FOLDER, BackupFailed, Found, Kept
 from crmservice.backup.directory import BINARY, HERE, Directory
 from crmservice.backup.in_flight import InFlight, left_by
 from crmservice.words import system_words
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
 
 TEMPORARY = ".tmp"
 BLOCK = 1024 * 1024
@@ -203,23 +198,12 @@ def _sync_all(files: Sequence[int]) -> None:
     if len(files) <= SYNCS_AT_ONCE:
         _sync_each(files)
         return
-    from concurrent.futures import wait
-
-    shares = [_threads().submit(_sync_each, files[first::SYNCS_AT_ONCE]) for first in range(SYNCS_AT_ONCE)]
-    for share in wait(shares).done:
-        share.result()
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """Threads to sync in: the same ones for every batch, but never a parent's, which a fork does not take along."""
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(SYNCS_AT_ONCE, "sync")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.cache_clear)
+    with ThreadPoolExecutor(SYNCS_AT_ONCE, "sync") as threads:
+        shares = [threads.submit(_sync_each, files[first::SYNCS_AT_ONCE]) for first in range(SYNCS_AT_ONCE)]
+    for share in shares:
+        share.result()
 
 
 def _sync_each(files: Sequence[int]) -> None:
