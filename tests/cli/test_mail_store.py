@@ -78,6 +78,27 @@ def test_a_drill_in_a_place_of_its_own_leaves_the_store_alone(shell: Shell, stor
     assert paths(configure(shell.home, store.settings("drill"))) == before
 
 
+@pytest.mark.server
+def test_check_says_whether_the_store_answers(shell: Shell, store: moto.Store) -> None:
+    shell.box()
+    configure(shell.home, store.settings())
+    assert "OK  crmservice.toml mail_store: answers, and lets us in" in shell.run("check").stdout
+    configure(shell.home, store.settings() | {"mail_store": "s3://another/place"})
+    done = shell.run("check")
+    assert (done.returncode, moto.SECRET in done.stdout) == (75, False)
+    assert "NOT REACHED  crmservice.toml mail_store: " in done.stdout
+
+
+def test_check_says_whether_a_database_server_answers(shell: Shell) -> None:
+    shell.box()
+    url = f"postgresql://crm:{moto.SECRET}@127.0.0.1:{free_port()}/crm"
+    configure(shell.home, {"database": url})
+    done = shell.run("check")
+    assert (done.returncode, moto.SECRET in done.stdout + done.stderr) == (75, False)
+    assert "NOT REACHED  crmservice.toml database: the database is not available" in done.stdout
+    assert "database:" not in shell.run("check", "--offline").stdout
+
+
 def test_with_the_store_away_mail_waits_at_its_source(shell: Shell) -> None:
     incoming = shell.box()
     keys = moto.Store(free_port(), None).settings()  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 import typer
 
 from crmservice.cli import exits
-from crmservice.cli.probing import LISTENING, Tried, try_sources
+from crmservice.cli.probing import LISTENING, Tried, try_sources, try_stores
 from crmservice.cli.words import _, told
 from crmservice.config import (
     Box,
@@ -54,7 +54,7 @@ def check(
     offline: Annotated[bool, typer.Option("--offline", help=_("Contact no server."))] = False,
     as_json: Annotated[bool, typer.Option("--json", help=_("Print one JSON list."))] = False,
 ) -> None:
-    """Name every fault and risk of the configuration, and try to sign in to every source.
+    """Name every fault and risk of the configuration, and try to sign in to every source and store.
 
     Nothing is read from a mailbox and nothing is changed. Exit code 0 when all is fine (risks are named),
     75 when a server could not be reached, 78 when a file must be corrected.
@@ -82,10 +82,12 @@ def findings_of(home: Path, *, offline: bool) -> list[Finding]:
     found += _oauth(home, boxes.boxes)
     found += _of_machine()
     found += _readable_files(home, boxes.boxes)
+    if not offline and not settings.faults:
+        found += [_of_try("crmservice.toml", tried) for tried in try_stores(settings.settings)]
     for box in boxes.boxes:
         found += risks(box)
         if not offline:
-            found += [_of_try(box, tried) for tried in try_sources(box, home)]
+            found += [_of_try(box.name, tried) for tried in try_sources(box, home)]
     if not offline:
         found += [_of_ending(ending) for ending in all_endings(boxes.boxes, home)]
     return found
@@ -213,8 +215,9 @@ def _of_fault(level: Level, fault: Fault) -> Finding:
     return Finding(level, f"{told(fault.place)} {fault.key}".rstrip(), told(fault.message), advice)
 
 
-def _of_try(box: Box, tried: Tried) -> Finding:
-    where = f"{box.name} {tried.source}"
+def _of_try(place: str, tried: Tried) -> Finding:
+    """What came of it; ``place`` is a box, or the file that names what was tried."""
+    where = f"{place} {tried.source}"
     if tried.problem is None:
         answers = _("can be listened at") if tried.source == LISTENING else _("answers, and lets us in")
         return Finding("fine", where, answers)

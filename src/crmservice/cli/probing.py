@@ -1,12 +1,12 @@
-"""Trying each source of a box, for ``init`` and ``check``."""
+"""Trying each source of a box, and where the home keeps what it takes, for ``init`` and ``check``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from crmservice.config import Box
+from crmservice.config import Box, Settings
 from crmservice.errors import CrmServiceError
 from crmservice.service import wiring
 from crmservice.sources import Probing
@@ -16,6 +16,8 @@ from crmservice.words import Words
 
 LISTENING = "smtpListen"
 TELLING = "smtpServer"
+DATABASE = "database"
+MAIL_STORE = "mail_store"
 
 WAITS = Timeouts(connect=10, read=15, session=30)
 """Shorter than in service: a person waits."""
@@ -49,6 +51,33 @@ def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tr
         yield _try_listening(box)
     if box.smtp is not None:
         yield _try_telling(box, home, timeouts)
+
+
+def try_stores(settings: Settings) -> Iterator[Tried]:
+    """Ask a database server and an object store that the settings name; nothing is written there."""
+    if settings.database.startswith("postgres"):  # an embedded one is made with the first run
+        yield _try(DATABASE, lambda: _ask_database(settings))
+    if settings.mail_store:
+        yield _try(MAIL_STORE, lambda: wiring.raw_mail(settings).days())
+
+
+def _try(name: str, ask: Callable[[], object]) -> Tried:
+    try:
+        ask()
+    except CrmServiceError as error:
+        return Tried(name, error.words, error.permanent)
+    return Tried(name)
+
+
+def _ask_database(settings: Settings) -> None:
+    from crmservice.store import database
+
+    database.connect(settings.home, settings.database)
+    try:
+        with database.reading():
+            database.tables()
+    finally:
+        database.disconnect()
 
 
 def _try_telling(box: Box, home: Path, timeouts: Timeouts) -> Tried:
