@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+from crmservice.crm.directory import without_tag
 from crmservice.crm.records import (
     CancelInvitation,
     Intent,
@@ -63,6 +64,15 @@ class _Asked:
     may_change: bool
     known: Mapping[tuple[int, str], Mapping[str, InvitationRecord]]
     series: frozenset[str]
+    our_domains: frozenset[str]
+
+    def plain(self, address: str) -> str:
+        """The address as two are compared: in our domains without its ``+tag`` (SPEC chapter 4)."""
+        return without_tag(address, self.our_domains)
+
+    def is_sender(self, address: str) -> bool:
+        """Whether this is the sender's address."""
+        return address != "" and self.plain(address) == self.plain(self.sender)
 
     def records(self, user: User, event: CalendarEvent) -> Mapping[str, InvitationRecord]:
         """The user's records of the event's UID by occurrence."""
@@ -70,7 +80,12 @@ class _Asked:
 
 
 def decide_invitation(
-    invitation: Invitation, sender: str, may_change: bool, users: Sequence[User], records: Records
+    invitation: Invitation,
+    sender: str,
+    may_change: bool,
+    users: Sequence[User],
+    records: Records,
+    our_domains: frozenset[str] = frozenset(),
 ) -> InvitationDecision:
     """What the invitation of a mail does.
 
@@ -80,7 +95,7 @@ def decide_invitation(
     UIDs of the mail, by user, UID and occurrence.
     """
     series = frozenset(event.uid for event in invitation.events if not (event.occurrence or event.cancelled))
-    asked = _Asked(invitation.method, sender, may_change, _by_uid(records), series)
+    asked = _Asked(invitation.method, sender, may_change, _by_uid(records), series, our_domains)
     active = sorted({user.id: user for user in users if user.active}.values(), key=lambda user: user.id)
     steps: list[_Step] = []
     for event in invitation.events:
@@ -203,7 +218,7 @@ def _reply(asked: _Asked, event: CalendarEvent) -> _Step:
     """REPLY: the sender's own answer; what he says of others is a proposal (RFC 6047 section 3)."""
     if not event.uid or not event.attendees:
         return _Step("unreadable")
-    own = next((each for each in event.attendees if each.email == asked.sender), None)
+    own = next((each for each in event.attendees if asked.is_sender(each.email)), None)
     if own is None or not asked.may_change:
         return _Step("proposal")
     return _Step("answered", SetAttendee(event.uid, event.occurrence, own.email, own.state, event.stamp))
@@ -222,7 +237,7 @@ def _oldest(known: Mapping[str, InvitationRecord]) -> InvitationRecord:
 
 def _may_change(asked: _Asked, record: InvitationRecord) -> bool:
     """Whether the sender is the event's organiser, or the sender of the mail that made the record."""
-    return asked.may_change and asked.sender != "" and asked.sender in (record.organizer, record.maker)
+    return asked.may_change and (asked.is_sender(record.organizer) or asked.is_sender(record.maker))
 
 
 def _not_newer(event: CalendarEvent, record: InvitationRecord | None, series: InvitationRecord | None) -> str:
@@ -254,7 +269,7 @@ def _new(asked: _Asked, event: CalendarEvent, user: User) -> PutInvitation:
         status=NEEDS_ACTION,
         maker=asked.sender,
         confirmed=_confirmed(asked, event),
-        answerable=asked.method == "REQUEST" and event.organizer not in (user.email, *user.aliases),
+        answerable=asked.method == "REQUEST" and asked.plain(event.organizer) not in (user.email, *user.aliases),
         fingerprint=fingerprint(event),
     )
 
@@ -268,7 +283,7 @@ def _changed(asked: _Asked, event: CalendarEvent, user: User, record: Invitation
 
 def _confirmed(asked: _Asked, event: CalendarEvent) -> bool:
     """Whether the organiser is known to have sent it; a mail that names none speaks for its sender."""
-    return asked.may_change and event.organizer in ("", asked.sender)
+    return asked.may_change and (event.organizer == "" or asked.is_sender(event.organizer))
 
 
 def _with_proposal(asked: _Asked, event: CalendarEvent, users: Sequence[User], steps: list[_Step]) -> list[_Step]:

@@ -85,6 +85,10 @@ _SPACE = re.compile(r"[ \t\r\n\f]+")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _TAG = re.compile(r"<[^<>]*>?")
 
+_QUOTES = re.compile(r"cite|quot", re.IGNORECASE)
+_EDGE = "\0"
+"""Where a quotation begins and ends: a character that no HTML has (it is U+FFFD there)."""
+
 _Step = tuple[bool, LexborNode, str]
 
 
@@ -94,13 +98,18 @@ def html_to_text(html: str) -> str:
     Blocks are lines, paragraphs stand apart, cells of a table row are separated by a tab, what is hidden
     is left out, and a link whose address is not its text is ``text <https://…>``.
     """
+    return html_to_texts(html)[0]
+
+
+def html_to_texts(html: str) -> tuple[str, str]:
+    """The text of HTML, and once more with the lines of its quotations behind ``>``, as a plain mail has them."""
     writer = _Writer()
     for entering, node, tag in _walk(html):
         if entering:
             _enter(writer, node, tag)
         else:
             _leave(writer, node, tag)
-    return writer.text()
+    return writer.texts()
 
 
 def _walk(html: str) -> Iterator[_Step]:
@@ -190,6 +199,7 @@ class _Writer:
         self._gap = ""
         self._breaks = 2
         self.preformatted = 0
+        self.quotations = 0
         self.links: list[tuple[str, int]] = []
 
     def words(self, text: str) -> None:
@@ -235,9 +245,39 @@ class _Writer:
     def since(self, mark: int) -> str:
         return "".join(self._out[mark:]) if len(self._out) - mark < 50 else ""
 
-    def text(self) -> str:
-        lines = (line.rstrip(" \t\xa0") for line in "".join(self._out).replace("\xa0", " ").split("\n"))
-        return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+    def begin_quotation(self) -> None:
+        """What follows was written by another; quotations inside it are part of it."""
+        self.quotations += 1
+        if self.quotations == 1:
+            self._out.append(_EDGE)
+
+    def end_quotation(self) -> None:
+        """See ``begin_quotation``."""
+        self.quotations -= 1
+        if self.quotations == 0:
+            self._out.append(_EDGE)
+
+    def texts(self) -> tuple[str, str]:
+        """See ``html_to_texts``."""
+        written = "".join(self._out).replace("\xa0", " ")
+        text = _tidy(written.replace(_EDGE, ""))
+        return text, _marked(_tidy(written)) if _EDGE in written else text
+
+
+def _tidy(text: str) -> str:
+    lines = (line.rstrip(" \t\xa0") for line in text.split("\n"))
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n")
+
+
+def _marked(text: str) -> str:
+    """The text with each line of a quotation behind ``>``, and without the edges."""
+    lines: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        words = line.replace(_EDGE, "")
+        lines.append(f"> {words}" if words and (inside or words != line) else words)
+        inside ^= line.count(_EDGE) % 2 == 1
+    return "\n".join(lines)
 
 
 def _enter(writer: _Writer, node: LexborNode, tag: str) -> None:
@@ -250,16 +290,18 @@ def _enter(writer: _Writer, node: LexborNode, tag: str) -> None:
             writer.cell()
     elif tag in _BLOCKS and not _sole_block_of_cell(node, tag):
         writer.line(2 if tag in _PARAGRAPHS else 1)
-        _begin_block(writer, tag)
+        _begin_block(writer, node, tag)
     elif tag == "a":
         writer.links.append((node.attributes.get("href") or "", writer.mark))
     elif tag == "img":
         writer.words(node.attributes.get("alt") or "")
 
 
-def _begin_block(writer: _Writer, tag: str) -> None:
+def _begin_block(writer: _Writer, node: LexborNode, tag: str) -> None:
     if tag == "li":
         writer.words("- ")
+    elif tag == "blockquote" and _is_quotation(node):
+        writer.begin_quotation()
     elif tag == "pre":
         writer.preformatted += 1
 
@@ -268,11 +310,19 @@ def _leave(writer: _Writer, node: LexborNode, tag: str) -> None:
     if tag in _BLOCKS:
         if tag == "pre":
             writer.preformatted -= 1
+        elif tag == "blockquote" and _is_quotation(node):
+            writer.end_quotation()
         if not _sole_block_of_cell(node, tag):
             writer.line(2 if tag in _PARAGRAPHS else 1)
     elif tag == "a" and writer.links:
         href, mark = writer.links.pop()
         _link(writer, href.strip(), writer.since(mark))
+
+
+def _is_quotation(node: LexborNode) -> bool:
+    """Whether a mail program put this here for what it answers; others only indent a paragraph with it."""
+    attributes = node.attributes
+    return bool(_QUOTES.search(f"{attributes.get('type') or ''} {attributes.get('class') or ''}"))
 
 
 def _link(writer: _Writer, href: str, shown: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from crmservice.mail import headers
-from crmservice.mail.body import html_to_text, unflow
+from crmservice.mail.body import html_to_texts, unflow
 from crmservice.mail.charsets import to_text
 from crmservice.mail.message import Attachment
 from crmservice.mail.names import safe_name
@@ -25,9 +25,13 @@ _CID = re.compile(r"""cid:([^\s"'<>)]{1,300})""", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Content:
-    """What was found; ``defects`` as in ``Message``, ``limits`` are codes of the caps of TRUST.md B8."""
+    """What was found; ``defects`` as in ``Message``, ``limits`` are codes of the caps of TRUST.md B8.
+
+    ``marked``: the text with what HTML shows as quoted behind ``>``.
+    """
 
     text: str = ""
+    marked: str = ""
     html: str = ""
     attachments: list[Attachment] = field(default_factory=list)
     inline: list[Attachment] = field(default_factory=list)
@@ -54,8 +58,10 @@ def collect(tree: Part) -> Content:
     """Everything a tree holds. Attachments stay undecoded; nested mails are read from their transfer encoding."""
     finder = _Finder()
     _visit(finder, tree, "root", 1)
+    texts = [(plain, plain) if plain else html_to_texts(html) for plain, html in finder.sections]
     content = Content(
-        text="\n".join(plain or html_to_text(html) for plain, html in finder.sections),
+        text="\n".join(text for text, _ in texts),
+        marked="\n".join(marked for _, marked in texts),
         html="\n".join(html for _, html in finder.sections if html),
         defects=list(finder.defects),
         limits=list(finder.limits),

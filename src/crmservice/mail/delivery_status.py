@@ -27,8 +27,8 @@ _UNKNOWN = re.compile(
     r"|\b(?:unknown|no such|invalid|bad|unrecognized) (?:local )?(?:final delivery )?"
     r"(?:user|userid|recipient|mailbox|address|account|domain|host|destination)"
     r"|\bdo(?:es)?(?: not|n't) (?:exist|have an? \S{1,100} account)"
-    r"|\bno mailbox here|no longer (?:on server|valid|available)|couldn't find any host|account (?:is|has been) disabled"
-    r"|\baccount has been (?:disabled|discontinued)|\bunroute?able|\bnot listed in\b|\bneexistuj|\bneznám",
+    r"|\b(?:no mailbox|mailbox unavailable|55\d unknown)\b|no longer (?:on server|valid|available)|couldn't find any host|account (?:is|has been) disabled"
+    r"|\baccount has been (?:disabled|discontinued)|\bunroute?able|\bnot listed in\b|\bneexistuj|\bnezn[aá]m",
     re.IGNORECASE,
 )
 _ALIVE = re.compile(

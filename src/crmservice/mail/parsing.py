@@ -1,8 +1,8 @@
 """Bytes to Message: total, never raises; what was wrong is data (HOUSE.md habit 9).
 
 The header block is split by us, the MIME tree read by one of two readers (``structure``), the content
-gathered from it (``content``). ``bounce``, ``invitation``, ``auto_reply``, ``bulk`` and ``fresh`` keep their
-defaults here.
+gathered from it (``content``). ``bounce``, ``invitation``, ``auto_reply`` and ``bulk`` keep their defaults here, and
+``fresh`` is the whole text, with what HTML shows as quoted behind ``>``.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def assembled(raw: bytes, block: headers.Block, read_tree: Callable[[], Tree]) -
         references=_message_ids(" ".join(fields.all("references")))[-MAX_REFERENCES:],
         text=found.text,
         html=found.html,
+        fresh=found.marked,
         attachments=tuple(found.attachments),
         inline=tuple(found.inline),
         calendars=tuple(found.calendars),

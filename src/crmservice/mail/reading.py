@@ -24,9 +24,15 @@ def read(raw: bytes, zone: tzinfo = UTC) -> Message:
     auto_reply = bounce is None and automatic.is_auto_reply(message)
     return replace(
         message,
-        fresh=quoting.fresh_part(message.text),
+        fresh=_fresh(message),
         bounce=bounce,
         invitation=invitations.read(message.calendars, zone) if message.calendars else None,
         auto_reply=auto_reply,
         bulk=automatic.bulk(message.headers, answers=auto_reply or bounce is not None),
     )
+
+
+def _fresh(message: Message) -> str:
+    """What is new in the text; all of it where nothing is, or nobody knows what."""
+    fresh = quoting.fresh_part(message.fresh)
+    return message.text if fresh == message.fresh else fresh

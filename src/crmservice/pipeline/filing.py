@@ -56,7 +56,7 @@ def _activity(case: Case, direction: Direction, user: User, addresses: tuple[str
         task=assigned.task or case.found.new_task,
         thread=_thread(case).thread,
         unverified=bool(case.box.authserv_ids) and not case.sender_verified,
-        keep_original=case.sender is not None and case.sender.email in case.box.save_originals_from,
+        keep_original=case.sender is not None and case.listed(case.sender.email, case.box.save_originals_from),
     )
 
 

@@ -64,14 +64,14 @@ def counterparty(case: Case) -> tuple[str, ...]:
     sender = case.sender
     if sender is None:
         return ()
-    if sender.email in case.box.reply_to_from and case.message.reply_to:
+    if case.listed(sender.email, case.box.reply_to_from) and case.message.reply_to:
         return tuple(address.email for address in case.message.reply_to)
     return (sender.email,)
 
 
 def contacts_of(case: Case, addresses: Iterable[str]) -> tuple[int, ...]:
     """Ids of every contact with one of these addresses."""
-    found = (contact.id for address in addresses for contact in case.directory.contacts.get(address, ()))
+    found = (contact.id for address in addresses for contact in case.contacts(address))
     return tuple(dict.fromkeys(found))
 
 
@@ -79,15 +79,14 @@ def accounts_of(case: Case, addresses: Iterable[str]) -> tuple[int, ...]:
     """Ids of the accounts of these contacts, and of accounts with one of these addresses."""
     ids: dict[int, None] = {}
     for address in addresses:
-        ids |= {c.account: None for c in case.directory.contacts.get(address, ()) if c.account is not None}
-        ids |= {account.id: None for account in case.directory.accounts.get(address, ())}
+        ids |= {c.account: None for c in case.contacts(address) if c.account is not None}
+        ids |= {account.id: None for account in case.accounts(address)}
     return tuple(ids)
 
 
 def known(case: Case, address: str) -> bool:
     """Whether the address is a user's or in the address book."""
-    directory = case.directory
-    return bool(case.user(address) or directory.contacts.get(address) or directory.accounts.get(address))
+    return bool(case.user(address) or case.contacts(address) or case.accounts(address))
 
 
 def suggested_accounts(case: Case, addresses: Iterable[str]) -> tuple[Suggest, ...]:

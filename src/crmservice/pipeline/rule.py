@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from crmservice.config import Box
-from crmservice.crm.directory import Directory
+from crmservice.crm.directory import Directory, by_address, without_tag
 from crmservice.crm.own_rules import OwnRule
-from crmservice.crm.records import CreateActivity, Direction, Intent, Suggest, User
+from crmservice.crm.records import Account, Contact, CreateActivity, Direction, Intent, Suggest, User
 from crmservice.mail.forwarded import Forwarded
 from crmservice.mail.keywords import DEFAULT, Keywords
 from crmservice.mail.markers import Marker
@@ -120,6 +121,22 @@ class Case:
         if self.is_box(address):
             return None
         return self.directory.user(address, self.box.our_domains)
+
+    def plain(self, address: str) -> str:
+        """The address as lists are compared: in our domains without its ``+tag`` (SPEC chapter 4)."""
+        return without_tag(address, self.box.our_domains)
+
+    def listed(self, address: str, entries: AbstractSet[str]) -> bool:
+        """Whether a list of addresses has this one, in our domains also without its ``+tag``."""
+        return address in entries or self.plain(address) in entries
+
+    def contacts(self, address: str) -> tuple[Contact, ...]:
+        """The contacts with this address."""
+        return by_address(self.directory.contacts, address, self.box.our_domains) or ()
+
+    def accounts(self, address: str) -> tuple[Account, ...]:
+        """The accounts with this address of their own."""
+        return by_address(self.directory.accounts, address, self.box.our_domains) or ()
 
     def is_box(self, address: str) -> bool:
         """Whether the address is the technology box's own, with or without a ``+tag``."""

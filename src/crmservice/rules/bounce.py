@@ -37,6 +37,6 @@ def _quotes_our_mail(case: Case, report: Bounce) -> bool:
 def _intent(case: Case, address: str, quoted: bool) -> tuple[Intent, ...]:
     if case.safe and not quoted and address not in case.directory.sent_to:
         return (Suggest("broken", address, {"because": "nothing-sent"}),)
-    contacts = tuple(contact.id for contact in case.directory.contacts.get(address, ()))
-    accounts = tuple(account.id for account in case.directory.accounts.get(address, ()))
+    contacts = tuple(contact.id for contact in case.contacts(address))
+    accounts = tuple(account.id for account in case.accounts(address))
     return (MarkAddress(address, "broken", contacts, accounts),)

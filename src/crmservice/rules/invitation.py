@@ -18,6 +18,7 @@ def invitation(case: Case) -> Answer:
         may_change=case.may_command,
         users=tuple(user for user in all_users(case) if user.active),
         records=case.directory.invitations,
+        our_domains=case.box.our_domains,
     )
     counts = dict(decided.codes)
     return go_on(decided.code, *decided.intents, method=found.method, uid=found.uid, codes=counts)

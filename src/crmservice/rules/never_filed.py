@@ -15,7 +15,8 @@ from crmservice.pipeline.rule import Answer, Case, go_on, not_mine, stop
 def never_filed(case: Case) -> Answer:
     """Stop mail with a ``neverFile`` address or domain among its sender and recipients; leave users out who list one."""
     sender = (case.sender.email,) if case.sender else ()
-    people = frozenset((*sender, *case.message.recipients))
+    named = (*sender, *case.message.recipients)
+    people = frozenset((*named, *map(case.plain, named)))
     if _any(people, case.box.never_file):
         return stop("NEVER FILED", "DELETED", because="listed")
     users = frozenset(user for user, entries in case.directory.never_file.items() if _any(people, entries))

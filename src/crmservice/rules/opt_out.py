@@ -23,6 +23,6 @@ def opt_out(case: Case) -> Answer:
 
 
 def _mark(case: Case, address: str) -> MarkAddress:
-    contacts = tuple(contact.id for contact in case.directory.contacts.get(address, ()))
-    accounts = tuple(account.id for account in case.directory.accounts.get(address, ()))
+    contacts = tuple(contact.id for contact in case.contacts(address))
+    accounts = tuple(account.id for account in case.accounts(address))
     return MarkAddress(address, "do_not_send", contacts, accounts, unverified=not case.may_command)

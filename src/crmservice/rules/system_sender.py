@@ -10,6 +10,6 @@ SENDERS = frozenset({"license@netgenium.com", "error@netgenium.com"})
 def system_sender(case: Case) -> Answer:
     """Stop mail whose sender is a system."""
     sender = case.sender.email if case.sender else ""
-    if sender in SENDERS or sender in case.box.service_senders:
+    if sender in SENDERS or case.listed(sender, case.box.service_senders):
         return stop("NET Genium", "DELETED", because="system-sender", address=sender)
     return not_mine("sender-other")
