@@ -33,10 +33,20 @@ def page(chain: Iterable[Rule]) -> str:
     """The whole page for a chain of rules."""
     rules = list(chain)
     table = "".join(
-        f"| {place} | [{rule.name}](#{rule.name}) | {rule.chapter or '–'} |\n"
-        for place, rule in zip(places(rules), rules, strict=True)
+        f"| {place} | [{rule.name}](#{anchor}) | {rule.chapter or '–'} |\n"
+        for place, rule, anchor in zip(places(rules), rules, _anchors(rules), strict=True)
     )
     return HEAD + table + "".join(_section(rule) for rule in rules)
+
+
+def _anchors(rules: Iterable[Rule]) -> list[str]:
+    """Where each section is found: a heading that comes again has a number behind it."""
+    found: list[str] = []
+    names: list[str] = []
+    for rule in rules:
+        found.append(f"{rule.name}-{names.count(rule.name)}" if rule.name in names else rule.name)
+        names.append(rule.name)
+    return found
 
 
 def places(rules: Sequence[Rule]) -> list[str]:

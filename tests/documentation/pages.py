@@ -32,9 +32,10 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The headings of a page as fragments (GitHub's form: lower case, punctuation dropped, spaces as hyphens)."""
+    """The headings of a page as fragments: GitHub's form, lower case, no punctuation, hyphens, a number where it comes again."""
     headings = _HEADING.findall(_FENCE.sub("", page.read_text(encoding="utf-8")))
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    names = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    return {f"{name}-{before}" if (before := names[:at].count(name)) else name for at, name in enumerate(names)}
 
 
 def make_targets() -> set[str]:

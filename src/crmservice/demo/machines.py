@@ -111,7 +111,7 @@ def _own_rules(post: Post) -> list[Sample]:
             "potvrzeni-objednavky", "Nordwind <auftrag@nordwind.example>", SVOBODA, "Bestellbestätigung 88-1",
             "Ihre Bestellung wird bearbeitet.\n", day=2, at="07:20"), (
             "Another one files order confirmations under a contract, for one salesperson.",
-            "Jiné řadí potvrzení objednávek pod zakázku, jedné obchodnici."), rule="own_filing"),
+            "Jiné řadí potvrzení objednávek pod zakázku, jedné obchodnici."), rule="own_rule"),
     ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ CHAIN: tuple[Rule, ...] = (
     Rule("new_task", "15.6", new_task),  # before the assignment: the activity belongs to the new task
     Rule("invitation", "14", invitation),
     Rule("assignment", "10-12", assignment),
-    Rule("own_filing", "", own_filing),  # after the markers, which are about this one mail
+    Rule("own_rule", "", own_filing),  # its other half, after the markers, which are about this one mail
     Rule("direction", "15.9", direction),  # after all that does not depend on it
     Rule("incoming", "15.10", incoming),
     Rule("outgoing", "15.11", outgoing),  # also takes the incoming mail that nobody is responsible for
