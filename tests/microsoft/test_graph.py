@@ -89,6 +89,13 @@ def test_pages_that_link_in_a_circle_end(graph: Graph, server: MailServer, five:
         listed(graph)
 
 
+def test_empty_pages_without_end_end(graph: Graph, server: MailServer, five: list[str]) -> None:
+    server.faults.append(faults.emptied(f"{server.graph_uri}/{LIST}&$skip="))
+    with pytest.raises(BadAnswer, match="no end"):
+        listed(graph)
+    assert len(server.requests) < 120
+
+
 # Tokens
 
 

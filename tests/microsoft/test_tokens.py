@@ -117,6 +117,15 @@ def test_a_refusal_is_said_in_words_and_is_for_the_administrator(code: int, word
     assert CANARY not in str(error)
 
 
+def test_a_code_that_stands_in_the_text_alone_is_told_too() -> None:
+    text = f"AADSTS7000222: The provided client secret keys for app '{CANARY}' are expired."
+    error = error_of(Endpoints((401, {"error": "invalid_client", "error_description": text})))
+    assert error.permanent
+    assert "AADSTS7000222: " in str(error)
+    assert "has expired" in str(error)
+    assert CANARY not in str(error)
+
+
 @pytest.mark.parametrize(
     ("status", "answer", "permanent"),
     [

@@ -18,6 +18,7 @@ NOW = datetime(2026, 11, 25, 12, 0, 0, tzinfo=UTC)
         ("Wed, 25 Nov 2026 12:02:00 GMT", 120),
         ("Wed, 25 Nov 2026 11:00:00 GMT", 0),
         ("999999999", LONGEST),
+        ("9" * 400, LONGEST),
         ("Wed, 25 Nov 2099 12:02:00 GMT", LONGEST),
         ("", None),
         ("soon", None),

@@ -203,6 +203,16 @@ def test_uidvalidity_is_looked_at_again_before_deleting() -> None:
     assert list(stub.messages) == [1]
 
 
+def test_a_server_that_says_it_deleted_and_did_not_is_told_of() -> None:
+    stub = ImapStub({1: message(1), 2: message(2)}, answers={b"UID EXPUNGE": b"TAG OK EXPUNGE completed\r\n"})
+    with serve(stub) as (port, _):
+        one = source(port)
+        ids = [seen.source_id for seen in one.fetch(NOTHING.__contains__, 10_000)]
+        assert one.confirm(ids) == []
+        assert "still has them (2)" in str(one.faults[0])
+        one.close()
+
+
 def test_without_uidplus_everything_marked_is_expunged_if_it_is_ours_alone() -> None:
     stub = ImapStub({1: message(1), 2: message(2)}, capabilities=b"IMAP4rev1 AUTH=PLAIN", deleted={1})
     with serve(stub) as (port, _):

@@ -16,7 +16,7 @@ from crmservice.service.log import one_line
 def audit(
     ctx: typer.Context,
     what: Annotated[Literal["list", "verify"], typer.Argument(help="list, or verify.")] = "list",
-    limit: Annotated[int, typer.Option(min=1, help="How many of the newest entries are listed.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many of the newest entries are listed.")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each line.")] = False,
 ) -> None:
     """List what people and the service did that must be accounted for, or verify that nobody touched that list.

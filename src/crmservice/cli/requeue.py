@@ -11,6 +11,7 @@ import typer
 from crmservice.cli import exits
 from crmservice.cli.speaking import complain, in_child
 from crmservice.cli.words import _
+from crmservice.crm.ids import MOST as MOST_ID
 from crmservice.service import wiring
 from crmservice.service.child import Before, Life
 from crmservice.service.limits import limit_memory
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 def requeue(
     ctx: typer.Context,
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids of messages, as the list shows them.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(max=MOST_ID, help="Ids of messages, as the list shows them.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every message that was set aside.")] = False,
     after_all: Annotated[
         bool, typer.Option("--after-all", help="File these now, though the rules skipped them or set them aside.")

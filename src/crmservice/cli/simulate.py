@@ -23,7 +23,7 @@ EXAMPLES = 3
 def simulate(
     ctx: typer.Context,
     rules: Annotated[Literal["safe", "manual"], typer.Option(help="The setting to try: safe, or manual.")],
-    days: Annotated[int, typer.Option(min=1, help="How many days back.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="How many days back.")] = 30,
     box: Annotated[str, typer.Option(help="Only this technology box.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each box, one a line.")] = False,
 ) -> None:

@@ -89,7 +89,8 @@ def _rest(health: Health) -> None:
                       failed=outgoing.get("failed", 0), free=free))  # fmt: skip
     for job in health.counts.jobs:
         how = _("went well") if job.ok else _("did not go well")
-        print(_("Job {name}: last {when}, {how}").format(name=job.name, when=_ago(health, job.ended), how=how))
+        line = _("Job {name}: last {when}, {how}") if job.ended else _("Job {name}: never done to its end yet")
+        print(line.format(name=job.name, when=_ago(health, job.ended), how=how))
     print()
 
 

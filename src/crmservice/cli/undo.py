@@ -11,6 +11,7 @@ import typer
 
 from crmservice.cli import exits
 from crmservice.cli.words import _, told
+from crmservice.crm.ids import MOST as MOST_ID
 from crmservice.service import wiring
 from crmservice.service.log import one_line
 
@@ -25,8 +26,12 @@ LISTED = 15
 
 def undo(
     ctx: typer.Context,
-    messages: Annotated[list[int] | None, typer.Argument(help="Ids of messages, or of their activities.")] = None,
-    change: Annotated[int | None, typer.Option(metavar="ID", help="Take back what this change did.")] = None,
+    messages: Annotated[
+        list[int] | None, typer.Argument(max=MOST_ID, help="Ids of messages, or of their activities.")
+    ] = None,
+    change: Annotated[
+        int | None, typer.Option(max=MOST_ID, metavar="ID", help="Take back what this change did.")
+    ] = None,
     last: Annotated[bool, typer.Option("--last", help="Take back the newest change.")] = False,
     dry: Annotated[bool, typer.Option("--dry-run", help="Only say what would be taken back.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing (a terminal is asked otherwise).")] = False,

@@ -15,6 +15,7 @@ TYPER_FAULTS = {
     r"Option '(?P<name>.*)' does not take a value\.": "the option {name} takes no value",
     r"Input should be a valid integer.*": "must be a whole number",
     r"Input should be greater than or equal to (?P<least>.*)": "must be {least} or more",
+    r"Input should be less than or equal to (?P<most>.*)": "must be {most} or less",
     r"'(?P<value>.*)' is not one of (?P<known>.*)\.": "{value} is not one of {known}",
 }
 """A text of Typer's -> the same as a template, which the catalogue has."""

@@ -36,6 +36,8 @@ PATIENCE = 120.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_FAULT_BYTES = 64 * 1024
 MAX_PAGES = 10_000
+MAX_EMPTY = 100
+"""Pages in a row that hold nothing: a server whose pages have no end must not be asked for hours."""
 LONGEST_PAUSE = 300.0
 
 _IMMUTABLE = 'IdType="ImmutableId"'
@@ -87,7 +89,7 @@ class Graph:
 
     def pages(self, path: str, *, prefer: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """The pages of a collection, in their order; one may be empty and still not be the last."""
-        url, seen = path, set[str]()
+        url, seen, empty = path, set[str](), 0
         while url:
             page = self.get(url, prefer=prefer)
             if not isinstance(page.get("value"), list):
@@ -95,7 +97,8 @@ class Graph:
             yield page
             seen.add(url)
             url = str(page.get("@odata.nextLink") or "")
-            if url in seen or len(seen) >= MAX_PAGES:
+            empty = 0 if page["value"] else empty + 1
+            if url in seen or len(seen) >= MAX_PAGES or empty >= MAX_EMPTY:
                 raise BadAnswer("Graph's pages have no end")
 
     def call(

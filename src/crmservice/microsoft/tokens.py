@@ -208,8 +208,14 @@ def _post(oauth: MicrosoftOAuth, scope: str, timeouts: Timeouts) -> tuple[int, d
     raise TokenError("OAuth2, asking {uri} for a token: {why}", uri=oauth.token_uri, why=why)
 
 
+def _described(answer: dict[str, Any]) -> list[int]:
+    """The code that stands in the text alone, as some answers have it."""
+    found = re.search(r"AADSTS([0-9]{4,7})\b", str(answer.get("error_description", ""))[:1000])
+    return [int(found[1])] if found else []
+
+
 def _refused(oauth: MicrosoftOAuth, status: int, answer: dict[str, Any], wait: float) -> TokenError:
-    codes = [code for code in _list(answer.get("error_codes")) if isinstance(code, int)]
+    codes = [code for code in _list(answer.get("error_codes")) if isinstance(code, int)] or _described(answer)
     said = str(answer.get("error", ""))
     name = said if re.fullmatch(r"[a-z_]{1,64}", said) else ""
     named = next((code for code in codes if code in ADVICE), 0)

@@ -18,8 +18,8 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     A date is taken against the answer's own ``Date``: the two clocks need not agree. ``headers`` finds names in any case.
     """
     said = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", said):
-        return min(float(math.ceil(float(said))), LONGEST)
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", said):
+        return float(math.ceil(min(float(said), LONGEST)))
     until = _date(said)
     if until is None:
         return None

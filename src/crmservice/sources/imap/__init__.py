@@ -113,8 +113,16 @@ class ImapSource:
             uids = sorted(uid for source_id in source_ids if (uid := self._uid_of(source_id)))
             if not uids:
                 return []
-            self._delete(client, uids)
+            deleted = self._delete(client, uids)
             left = {uid for part in sets(uids) for uid in self._search(client, ["UID", part])}
+            if deleted and left:
+                self.faults.append(
+                    Words(
+                        "the server says that it deleted messages and still has them ({count}); they are deleted again:"
+                        " see that the mailbox may be written to and keeps nothing back",
+                        count=len(left),
+                    )
+                )
         except TROUBLE as error:
             raise self._trouble(DELETING, error) from None
         return [f"{self._validity}:{uid}" for uid in uids if uid not in left]
@@ -276,7 +284,8 @@ class ImapSource:
 
     # Deleting
 
-    def _delete(self, client: BoundedClient, uids: list[int]) -> None:
+    def _delete(self, client: BoundedClient, uids: list[int]) -> bool:
+        """Mark them and expunge exactly them; whether they could be expunged."""
         for part in sets(uids):
             client.bounded.allow(SLACK_BYTES)
             client.add_flags(part, [b"\\Deleted"], silent=True)
@@ -293,8 +302,10 @@ class ImapSource:
                 count=len(others),
             )
             self.faults.append(words)
+            return False
         else:
             client.expunge()
+        return True
 
     def _uid_of(self, source_id: str) -> int:
         """The UID if the id is of this mailbox's present life, else 0 with a fault noted."""

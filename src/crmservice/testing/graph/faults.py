@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -116,6 +117,19 @@ def linking(url: str) -> Fault:
         page = json.loads(found.body)
         if isinstance(page.get("value"), list):
             page["@odata.nextLink"] = url
+            found.body = json.dumps(page).encode()
+
+    return _changed(change)
+
+
+def emptied(url: str) -> Fault:
+    """Each page is empty and links to another one: ``url`` with a number behind it."""
+    numbers = itertools.count()
+
+    def change(found: Answer) -> None:
+        page = json.loads(found.body)
+        if isinstance(page.get("value"), list):
+            page |= {"value": [], "@odata.nextLink": f"{url}{next(numbers)}"}
             found.body = json.dumps(page).encode()
 
     return _changed(change)
