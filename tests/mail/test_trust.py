@@ -128,6 +128,101 @@ def test_a_lower_id_that_our_hop_did_not_see_does_not_count(received: str) -> No
     assert not verified(received, FORWARDED, forged, PASS, ids=HOPS)
 
 
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "[198.51.100.1] (port=40000 helo=[10.0.0.1])",
+        "[198.51.100.1] (helo=mx.firma.cz)",
+        "[198.51.100.1] (port=40000 helo=a.mx.firma.cz)",
+        "[198.51.100.1] (helo=mx.firma.cz ident=mx.firma.cz)",
+        "evil.test ([198.51.100.1] helo=[10.0.0.1])",
+        "evil.test ([198.51.100.1]:40000 helo=mx.firma.cz)",
+        "unknown (HELO mx.firma.cz) (198.51.100.1)",
+        "evil.test (HELO mx.firma.cz) (198.51.100.1)",
+        "evil.test (HELO [10.0.0.1]) (198.51.100.1)",
+        "evil.test (EHLO [10.0.0.1]) ([198.51.100.1])",
+        "evil.test (HELO mx.firma.cz) (10.0.0.1@198.51.100.1)",
+        "mx.firma.cz (mx.firma.cz@evil.test [198.51.100.1])",
+        "mx.firma.cz (mx.firma.cz [198.51.100.1] (may be forged))",
+        "[10.0.0.1] (unknown [198.51.100.1])",
+        "mx.firma.cz (198.51.100.1)",
+        "mx.firma.cz ([198.51.100.1])",
+        'evil.test (evil.test [198.51.100.1]) (Client CN "a (b) by hub.firma.cz")',
+    ],
+)
+def test_what_a_peer_says_of_itself_makes_it_no_hop_of_ours(peer: str) -> None:
+    received = f"Received: from {peer} by hub.firma.cz with esmtp"
+    assert not verified(FORWARDED, received, PASS, ids=HOPS)
+    assert not verified(received, FORWARDED, PASS, ids=HOPS)
+
+
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "mx.firma.cz ([10.0.0.7]:25 helo=mx.firma.cz)",
+        "x ([10.0.0.7] helo=whatever)",
+        "mx.firma.cz (mx.firma.cz [192.0.2.7]) (using TLSv1.3 (256/256 bits)) (No client certificate requested)",
+        "mx.firma.cz (MX.firma.cz. [192.0.2.7])",
+    ],
+)
+def test_what_our_server_found_out_of_its_peer_makes_it_a_hop_of_ours(peer: str) -> None:
+    assert verified(f"Received: from {peer} by hub.firma.cz with esmtp", FORWARDED, PASS, ids=HOPS)
+
+
+EVIL = "from evil.test (evil.test [198.51.100.1])"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # The id is no host's name: an outsider brings the line that is looked for.
+        (f"{EVIL} by mail.firma.cz", "from a (mx.firma.cz [10.0.0.1]) by hub.firma.cz"),
+        # The hop itself took the mail from outside, below its own filter's loop.
+        ("from localhost (localhost [127.0.0.1]) by hub.firma.cz", f"{EVIL} by hub.firma.cz"),
+        ("from localhost ([127.0.0.1]) by hub.firma.cz", f"{EVIL} by hub.firma.cz", "from x ([10.0.0.1]) by mx.firma.cz"),
+        ("from mx.firma.cz ([10.0.0.7]) by hub.firma.cz", f"{EVIL} by mx.firma.cz", f"{EVIL} by mx.firma.cz"),
+        ("from mx.firma.cz ([10.0.0.7]) by hub.firma.cz", f"{EVIL} by gate.firma.cz"),
+        ("from torn (x [10.0.0.7] by hub.firma.cz",),
+        ("nothing", "from mx.firma.cz ([10.0.0.7]) by hub.firma.cz"),
+    ],
+)  # fmt: skip
+def test_a_line_that_an_outsider_may_have_written_hands_nothing_on(lines: tuple[str, ...]) -> None:
+    assert not verified(FORWARDED, *(f"Received: {line}" for line in lines), PASS, ids=HOPS)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("from hub.firma.cz ([10.0.0.2]) by store.firma.cz", "from mx.firma.cz ([10.0.0.7]) by hub.firma.cz"),
+        ("from hub.firma.cz (hub.firma.cz [192.0.2.2]) by store", "from x (mx.firma.cz [192.0.2.7]) by hub.firma.cz"),
+        ("from x ([10.0.0.7]) by hub.firma.cz", "from localhost ([127.0.0.1]) by mx.firma.cz", f"{EVIL} by mx.firma.cz"),
+        ("from x ([10.0.0.7]) by hub.firma.cz", f"{EVIL} by MX.firma.cz"),
+    ],
+)  # fmt: skip
+def test_an_unbroken_chain_of_our_hops_leads_to_the_entry(lines: tuple[str, ...]) -> None:
+    assert verified(FORWARDED, *(f"Received: {line}" for line in lines), PASS, ids=HOPS)
+
+
+def test_a_hop_whose_id_stands_above_another_of_ours_does_not_lend_it_its_outsider() -> None:
+    ids = ("firma.cz", "mx2.firma.cz")
+    ours = ("Authentication-Results: firma.cz; dmarc=fail", f"Received: {EVIL} by firma.cz")
+    assert not verified(*ours, "Authentication-Results: mx2.firma.cz; dmarc=pass", ids=ids)
+    assert not verified(
+        "Authentication-Results: firma.cz; dmarc=fail",
+        f"Received: {EVIL} by mail.firma.cz",
+        "Received: from a (mx2.firma.cz [10.0.0.1]) by firma.cz",
+        "Authentication-Results: mx2.firma.cz; dmarc=pass",
+        ids=ids,
+    )
+
+
+def test_a_header_without_an_id_hands_nothing_on() -> None:
+    unnamed = "Authentication-Results: spf=pass smtp.mailfrom=evil.test; dmarc=fail header.from=firma.cz"
+    for line in ("Received: nothing", "Received: from x ([10.0.0.1]) by mx.firma.cz"):
+        assert not verified(unnamed, line, PASS, ids=("microsoft", "mx.firma.cz"))
+    assert not verified("Authentication-Results: microsoft; dmarc=pass", ids=("microsoft",))
+
+
 def test_a_forged_header_below_the_entry_does_not_count() -> None:
     entry = "Authentication-Results: mx.firma.cz; dmarc=fail header.from=firma.cz"
     inside = "Received: from mx.firma.cz (mx.firma.cz [10.0.0.7]) by hub.firma.cz"

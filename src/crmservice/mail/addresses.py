@@ -64,7 +64,7 @@ def _tokens(value: str) -> Iterator[_Token]:
             yield _Token("quoted", _unescape(found[1])) if found else _Token("torn", value[at + 1 :])
             at = found.end() if found else size
         elif character == "(":
-            end = _comment_end(value, at)
+            end = comment_end(value, at)
             yield _Token("comment", _unescape(value[at + 1 : end - 1])) if end else _Token("torn", "")
             at = end or size
         elif character == "[" and (found := _LITERAL.match(value, at)):
@@ -83,7 +83,7 @@ def _tokens(value: str) -> Iterator[_Token]:
             at = end
 
 
-def _comment_end(value: str, at: int) -> int:
+def comment_end(value: str, at: int) -> int:
     """The offset behind a comment, which may hold comments; 0 where it is not closed."""
     depth, skip = 0, -1
     for found in _PARENTHESIS.finditer(value, at):

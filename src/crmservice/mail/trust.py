@@ -3,8 +3,11 @@
 Which header counts: of one allowed id the topmost, since our server writes above whatever came with the mail.
 Of several ids the first entry into our hops counts: from the topmost allowed header downwards, the next one is
 taken instead only if its id is another (our server may leave a forged header of its own id below), and if the
-upper hop's ``Received`` line (the topmost ``by`` its id), in the part that this hop wrote itself, says that the
-mail came from a host of the lower id's domain or from a private network. In doubt the upper one counts.
+``Received`` lines above it show, without a gap from the top, that our own hops handed the mail to one another:
+the upper id's host (``by`` its id) is among them, and each line says that the mail came from a private network, from
+a host whose name is an allowed id, or from one of the lower id's domain. Below the first line that says otherwise
+all may be forged, but for the header of the hop that wrote that very line. Of a ``Received`` line only what the server itself
+found out counts, never what its peer says of itself (HELO). In doubt the upper header counts.
 """
 
 from __future__ import annotations
@@ -13,16 +16,22 @@ import ipaddress
 import re
 from typing import NamedTuple
 
+from crmservice.mail.addresses import comment_end
 from crmservice.mail.message import Message
 
 MICROSOFT = "microsoft"
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|\(|\)|;|\\.|[^"();\\]+|.', re.DOTALL)
 _RESULT = re.compile(r"([a-z0-9-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z0-9-]+)")
 _PROPERTY = re.compile(r"([a-z0-9-]+)\s*\.\s*([a-z0-9-]+)\s*=\s*(\S+)")
-_PEER = re.compile(r"\s*from\s+\S+\s+\(([^()]*)\)", re.IGNORECASE)
-_BY = re.compile(r"\sby\s+([^\s;]+)", re.IGNORECASE)
-_BRACKETS = re.compile(r"\[(?:IPv6:)?([0-9a-fA-F.:]+)\]", re.IGNORECASE)
-
+_FROM = re.compile(r"\s*from\s+\S+\s+", re.IGNORECASE)
+_SPACE = re.compile(r"\s*")
+_BY = re.compile(r"by\s+([^\s;()]*[^\s;().])", re.IGNORECASE)
+# Postfix, sendmail, Exchange: ``from HELO (name [address])``, the name looked up both ways (``unknown`` where it was not
+# found); Exim: ``from name ([address]:port helo=HELO)``. A name has a dot: ``(HELO [address])`` is the peer's word.
+_FOUND = re.compile(
+    r"\((?:([\w-]+(?:\.[\w-]+)+|unknown|localhost)\.?\s+)?\[(?:ipv6:)?([0-9a-f.:]+)\](?::\d+)?(?:\s+helo=[^\s()]+)?\)",
+    re.IGNORECASE | re.ASCII,
+)
 
 # RFC 1918, RFC 4193 and the loopback; ``is_private`` counts the documentation's networks too.
 _PRIVATE = tuple(
@@ -37,6 +46,14 @@ class Result(NamedTuple):
     method: str
     value: str
     properties: dict[str, str]
+
+
+class Hop(NamedTuple):
+    """What a server wrote of itself (``by``), and found out of who gave it the mail: a name and an IP address."""
+
+    by: str
+    name: str
+    address: str
 
 
 class Stamp(NamedTuple):
@@ -65,30 +82,48 @@ def _entry_stamp(message: Message, ids: frozenset[str]) -> Stamp | None:
     """The allowed header that was written where the mail entered our hops (see the module)."""
     chosen: Stamp | None = None
     seen: set[str] = set()
-    hops: dict[str, str] = {}
+    hops: list[Hop | None] = []
     for name, value in message.headers.fields:
-        if name == "received" and (by := _BY.search(value)):
-            hops.setdefault(by[1].lower(), value)
+        if name == "received":
+            hops.append(_hop(value))
         elif name == "authentication-results":
             stamp = read(value)
-            if (stamp.id or MICROSOFT) not in ids:
+            if (stamp.id or MICROSOFT) not in ids or stamp.id == MICROSOFT:
                 continue
-            if chosen is not None and (stamp.id in seen or not _from_ours(hops.get(chosen.id, ""), stamp.id)):
+            if chosen is not None and (stamp.id in seen or not _handed_on(hops, chosen.id, stamp.id, ids)):
                 return chosen
             chosen = stamp
             seen.add(stamp.id)
     return chosen
 
 
-def _from_ours(received: str, lower_id: str) -> bool:
-    """Whether a hop took the mail from a host of this id's domain, or from a private network."""
-    found = _PEER.match(received)
-    if not found:
-        return False
-    peer = found[1].strip().lower()
-    host = peer.split("[")[0].strip().rstrip(".").rpartition(" ")[2]
-    address = _BRACKETS.search(peer)
-    return (bool(lower_id) and aligned(host, lower_id)) or (address is not None and _is_private(address[1]))
+def _handed_on(hops: list[Hop | None], upper: str, lower: str, ids: frozenset[str]) -> bool:
+    """Whether these lines, from the top, show that our hops handed the mail down to the lower id's (see the module)."""
+    reached = False
+    for n, hop in enumerate(hops, 1):
+        if hop is None:
+            return False
+        reached = reached or hop.by == upper
+        if not (_is_private(hop.address) or hop.name in ids or aligned(hop.name, lower)):
+            # The mail entered here: what this hop itself stamped may stand below its line.
+            return reached and hop.by == lower and n == len(hops)
+    return reached
+
+
+def _hop(received: str) -> Hop | None:
+    """A Received line (RFC 5321 section 4.4); None where it does not say who wrote it."""
+    start = _FROM.match(received)
+    at = start.end() if start else 0
+    found = _FOUND.match(received, at)
+    # Comments stand between (Postfix tells of TLS there), and may quote the peer: its certificate's name.
+    while received.startswith("(", at) and (end := comment_end(received, at)):
+        space = _SPACE.match(received, end)
+        at = space.end() if space else end
+    by = _BY.match(received, at)
+    if by is None:
+        return None
+    name, address = (found[1] or "", found[2]) if found else ("", "")
+    return Hop(by[1].lower(), name.lower(), address)
 
 
 def _is_private(address: str) -> bool:
