@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crmservice.mail.parsing import parse
 from crmservice.mail.trust import aligned, read, sender_verified
+from tests.mail.clock import assert_linear
 
 OURS = ("mx.firma.cz",)
 PASS = "Authentication-Results: mx.firma.cz; dmarc=pass header.from=firma.cz"
@@ -53,6 +56,8 @@ def test_our_server_vouches_for_the_sender(results: str) -> None:
         "iprev=pass policy.iprev=192.0.2.1",
         'spf=fail reason="x; dmarc=pass" smtp.mailfrom=evil.test',
         "spf=fail (; dmarc=pass header.from=firma.cz)",
+        'spf=pass (of eve"x) smtp.mailfrom=evil.test; dmarc=fail (y"; dmarc=pass) header.from=firma.cz',
+        "dmarc=pass x.header.from=firma.cz header.from=evil.test",
         "spf=fail (; dmarc=pass header.from=firma.cz",
         "spf=fail ); dmarc=pass header.from=firma.cz",
         'spf=fail "; dmarc=pass header.from=firma.cz',
@@ -240,6 +245,52 @@ def test_mail_from_inside_the_tenant_is_verified() -> None:
     assert verified(line, ids=("microsoft",))
     assert not verified(line, "X-MS-Exchange-Organization-AuthAs: Anonymous", ids=("microsoft",))
     assert not verified(line)
+
+
+@pytest.mark.parametrize("torn", ["spf=fail (x", 'spf=fail "x', "spf=fail )", 'spf=fail (of eve"x) dmarc=fail'])
+def test_a_header_of_ours_with_a_torn_result_is_still_the_topmost(torn: str) -> None:
+    assert not verified(f"Authentication-Results: mx.firma.cz; {torn}", PASS)
+
+
+HOSTILE = (
+    "a",
+    "a ",
+    "a.",
+    "a . ",
+    " ",
+    "=",
+    "a.b=c ",
+    "; a=b",
+    "/1",
+    "(",
+    "(a)",
+    "(\\)",
+    '"a" ',
+    '\\"',
+    "a-a.",
+    "from a ",
+)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "Authentication-Results: mx.evil.test; dmarc=pass ",
+        "Authentication-Results: ",
+        "Authentication-Results: mx.firma.cz; dmarc=pass ",
+        'Authentication-Results: mx.firma.cz; dmarc=pass x="',
+        "Received: from a (",
+        "Received: from a ([10.0.0.1]) ",
+        "Received: ",
+    ],
+)
+def test_a_hostile_header_costs_no_more_than_its_length(before: str) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        lines = [before + piece * (size // len(piece)) for piece in HOSTILE]
+        mails = [parse(f"{FORWARDED}\n{line}\n{PASS}\nFrom: boss@firma.cz\n\nx".encode()) for line in lines]
+        return lambda: [sender_verified(mail, HOPS) for mail in mails]
+
+    assert_linear(prepare, 40_000, bound=0.8)
 
 
 @pytest.mark.parametrize(

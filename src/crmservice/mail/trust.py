@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from crmservice.mail.addresses import comment_end
@@ -21,8 +22,9 @@ from crmservice.mail.message import Message
 
 MICROSOFT = "microsoft"
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|\(|\)|;|\\.|[^"();\\]+|.', re.DOTALL)
-_RESULT = re.compile(r"([a-z0-9-]+)\s*(?:/\s*\d+\s*)?=\s*([a-z0-9-]+)")
-_PROPERTY = re.compile(r"([a-z0-9-]+)\s*\.\s*([a-z0-9-]+)\s*=\s*(\S+)")
+_RESULT = re.compile(r"([a-z0-9-]++)\s*+(?:/\s*+\d++\s*+)?=\s*+([a-z0-9-]++)")
+# Possessive, and from the beginning of a word: each character is looked at a few times, whatever the words are.
+_PROPERTY = re.compile(r"(?<!\S)([a-z0-9-]++)\s*+\.\s*+([a-z0-9-]++)\s*+=\s*+(\S++)")
 _FROM = re.compile(r"\s*from\s+\S+\s+", re.IGNORECASE)
 _SPACE = re.compile(r"\s*")
 _BY = re.compile(r"by\s+([^\s;()]*[^\s;().])", re.IGNORECASE)
@@ -87,13 +89,13 @@ def _entry_stamp(message: Message, ids: frozenset[str]) -> Stamp | None:
         if name == "received":
             hops.append(_hop(value))
         elif name == "authentication-results":
-            stamp = read(value)
-            if (stamp.id or MICROSOFT) not in ids or stamp.id == MICROSOFT:
+            authserv_id = _authserv_id(value)
+            if (authserv_id or MICROSOFT) not in ids or authserv_id == MICROSOFT:
                 continue
-            if chosen is not None and (stamp.id in seen or not _handed_on(hops, chosen.id, stamp.id, ids)):
+            if chosen is not None and (authserv_id in seen or not _handed_on(hops, chosen.id, authserv_id, ids)):
                 return chosen
-            chosen = stamp
-            seen.add(stamp.id)
+            chosen = read(value)
+            seen.add(authserv_id)
     return chosen
 
 
@@ -173,37 +175,50 @@ def aligned(one: str, other: str) -> bool:
 
 
 def read(value: str) -> Stamp:
-    """An Authentication-Results header (RFC 8601 section 2.2); one with a torn comment or quote says nothing."""
-    parts = _parts(value.lower())
-    if not parts:
-        return Stamp("", ())
-    first = parts[0].split()
-    if not first or "=" in parts[0]:
-        name, rest = "", parts
-    else:
-        name, rest = first[0], parts[1:]
-    return Stamp(name.strip('"'), tuple(result for part in rest if (result := _result(part))))
+    """An Authentication-Results header (RFC 8601 section 2.2); one with a torn comment or quote has no results."""
+    name = _authserv_id(value)
+    try:
+        parts = list(_parts(value))
+    except _Torn:
+        return Stamp(name, ())
+    return Stamp(name, tuple(result for part in parts if (result := _result(part))))
 
 
-def _parts(value: str) -> list[str]:
-    """The value at its semicolons, comments dropped and quotes undone; empty where one is not closed."""
-    parts: list[list[str]] = [[]]
-    depth = 0
-    for found in _TOKEN.finditer(value):
-        piece = found[0]
-        if piece == "(":
-            depth += 1
-        elif piece == ")":
-            depth -= 1
-        elif depth:
-            continue
-        elif piece == ";":
-            parts.append([])
+def _authserv_id(value: str) -> str:
+    """The id that a header begins with, in lower case; empty where it has none. The rest is not looked at."""
+    try:
+        first = next(_parts(value))
+    except _Torn:
+        return ""
+    return "" if "=" in first or not first else first.split()[0]
+
+
+class _Torn(Exception):
+    """A comment or quote that is not closed, or not opened."""
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The value in lower case at its semicolons, comments dropped and quotes undone. Raises _Torn where it gets there.
+
+    Quotes mean nothing in a comment (RFC 5322 section 3.2.2), where servers repeat what the sender wrote.
+    """
+    value = value.lower()
+    part: list[str] = []
+    at = 0
+    while found := _TOKEN.match(value, at):
+        at = found.end()
+        if found[0] == "(":
+            at = comment_end(value, found.start())
+            if not at:
+                raise _Torn
+        elif found[0] in (")", '"'):
+            raise _Torn
+        elif found[0] == ";":
+            yield "".join(part).strip()
+            part = []
         else:
-            parts[-1].append(_quoted(found[1]) if found[1] is not None else piece)
-        if depth < 0 or piece == '"':
-            return []
-    return ["".join(part).strip() for part in parts] if depth == 0 else []
+            part.append(_quoted(found[1]) if found[1] is not None else found[0])
+    yield "".join(part).strip()
 
 
 def _quoted(text: str) -> str:
