@@ -23,6 +23,8 @@ def from_header(*values: str) -> Headers:
         ('"Jana \\"J\\" N" <jana@acme.cz>', "jana@acme.cz", 'Jana "J" N'),
         ("=?utf-8?q?Nov=C3=A1kov=C3=A1=2C_Jana?= <jana@acme.cz>", "jana@acme.cz", "Nováková, Jana"),
         ("jana@acme.cz <jana@acme.cz>", "jana@acme.cz", "jana@acme.cz"),
+        ("Jiří@Žluť.cz <jiří@žluť.cz>", "jiří@žluť.cz", "Jiří@Žluť.cz"),
+        ("\"'Jana@ACME.cz'\" <jana@acme.cz>", "jana@acme.cz", "'Jana@ACME.cz'"),
         ("jana@acme.cz (Jana (z Prahy \\) ))", "jana@acme.cz", "Jana (z Prahy ) )"),
         ('"jana n"@acme.cz', '"jana n"@acme.cz', ""),
         ("jana@[192.0.2.1]", "jana@[192.0.2.1]", ""),
@@ -67,6 +69,12 @@ def test_one_mailbox_is_the_sender(value: str, email: str, name: str) -> None:
         ("Sef boss@firma.cz <eve@evil.test>", "from-name-address"),
         ("=?utf-8?q?boss=40firma.cz?= <eve@evil.test>", "from-name-address"),
         ("=?utf-8?q?=22boss=40firma.cz=22?= <eve@evil.test>", "from-name-address"),
+        ("boss@firma.com <boss@fírma.com>", "from-name-address"),
+        ("boss@firma.cz <boss@\ufb01rma.cz>", "from-name-address"),
+        ("=?utf-8?q?boss=40firma.cz?= <boss@fírma.cz>", "from-name-address"),
+        ("boss@f\u0131rma.cz <boss@firma.cz>", "from-name-address"),
+        ("bo\u200bss@firma.cz <boss@firma.cz>", "from-name-address"),
+        ("boss@fírma.cz (boss@firma.cz)", "from-name-address"),
         ("eve@evil.test (boss@firma.cz)", "from-name-address"),
         ("Eve (boss@firma.cz) <eve@evil.test>", "from-name-address"),
         ("Eve <eve@evil.test> (boss@firma.cz)", "from-name-address"),
@@ -94,6 +102,13 @@ def test_a_quoted_address_in_the_name_is_usable_and_marked(value: str) -> None:
     sender = strict_sender(from_header(value))
     assert sender.address is not None
     assert (sender.address.email, sender.marked) == ("eve@evil.test", True)
+
+
+@pytest.mark.parametrize("domain", ["fírma.com", "\ufb01rma.com"])
+def test_a_quoted_address_that_differs_by_a_diacritic_or_a_ligature_is_another(domain: str) -> None:
+    sender = strict_sender(from_header(f'"boss@firma.com" <boss@{domain}>'))
+    assert sender.address is not None
+    assert (sender.address.email, sender.marked) == (f"boss@{domain}", True)
 
 
 def test_the_raw_header_is_one_safe_line() -> None:

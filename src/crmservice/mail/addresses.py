@@ -214,7 +214,7 @@ def _judge(email: str, phrase: list[_Token], comments: list[_Token], raw: str) -
     unquoted = _unquoted(phrase)
     if _other_address(unquoted, email) or any(_other_address(decode(c.text), email) for c in comments):
         return Sender(None, "from-name-address", False, raw)
-    if any(token.kind not in ("atom", "quoted", "comment") for token in phrase) and fold(unquoted) != fold(email):
+    if any(token.kind not in ("atom", "quoted", "comment") for token in phrase) and unquoted.lower() != email:
         mailboxes = any(token.kind in ",;:" for token in phrase)
         return Sender(None, "from-mailboxes" if mailboxes else "from-syntax", False, raw)
     name = _name(phrase)
@@ -246,13 +246,22 @@ _SEPARATORS = re.compile(r"""[\s<>"'(),;:\[\]]+""")
 
 
 def _other_address(name: str, email: str) -> bool:
-    """Whether a name holds something that reads as an address and is not ``email``."""
+    """Whether a name holds something that reads as an address and is not ``email``.
+
+    What reads as one is seen through diacritics and forms (U+FF20 for ``@``), but only case makes no other
+    address of it: ``boss@fírma.cz`` is another mailbox than boss@firma.cz.
+    """
     if name.isascii() and "@" not in name:
         return False
-    own = fold(email)
-    for word in _SEPARATORS.split(fold(name)):
+    words = (word.strip(".") for word in _SEPARATORS.split(name))
+    return any(_reads_as_address(word) for word in words if word.lower() != email)
+
+
+def _reads_as_address(text: str) -> bool:
+    """Whether one of the words that a text folds to has the form of an address."""
+    for word in _SEPARATORS.split(fold(text)):
         local, _, domain = word.strip(".").rpartition("@")
-        if local and "." in domain and word.strip(".") != own:
+        if local and "." in domain:
             return True
     return False
 
