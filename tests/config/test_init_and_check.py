@@ -120,6 +120,12 @@ def test_check_finds_nothing_wrong_with_a_careful_box(home: Home) -> None:
     assert all("Python" in message for message in found.get("risk", set()))
 
 
+def test_check_has_nothing_to_say_where_microsoft_is_believed_in_a_mailbox_of_microsoft_365(home: Home) -> None:
+    keys = {"imapUrl": "outlook.office365.com", "imapPassword": "x", "emlDir": "/in"}
+    home.box({"pop3Email": "crm@firma.cz", "authservId": "microsoft", **keys}).chmod(0o600)
+    assert not any("authservId" in message for message in levels(home)["risk"])
+
+
 @pytest.mark.parametrize(
     ("keys", "named"),
     [
@@ -137,6 +143,9 @@ def test_check_finds_nothing_wrong_with_a_careful_box(home: Home) -> None:
         ),
         ({"smtpListen": "[::]:25"}, "lets none of them deliver"),
         ({}, "authservId"),
+        ({"authservId": "microsoft", "emlDir": "/in"}, "authservId=microsoft"),
+        ({"authservId": "microsoft", "smtpListen": "127.0.0.1:25"}, "authservId=microsoft"),
+        ({"authservId": "microsoft", "imapUrl": "mail.firma.cz", "imapPassword": "x"}, "authservId=microsoft"),
         ({}, "errorTo"),
         ({"pop3Url": "a", "pop3Password": "x", "imapUrl": "a", "imapPassword": "x"}, "more than one way"),
     ],

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crmservice.config import Endpoint, Login, Secret
 from crmservice.crm.records import CreateTask
-from crmservice.testing.builders import Office, decided, eml, of
+from crmservice.mail.keywords import DEFAULT
+from crmservice.pipeline.gateway import Waiting
+from crmservice.pipeline.read import read
+from crmservice.pipeline.verified import sender_verified
+from crmservice.testing.builders import NOON, Office, box, decided, eml, of
 
 MX = "mx.firma.cz"
 PASS = f"{MX}; dmarc=pass header.from=firma.cz"
@@ -80,5 +86,49 @@ def test_an_outsider_makes_no_task(rules: str) -> None:
 
 def test_mail_of_the_tenant_itself_is_verified_where_microsoft_is_believed() -> None:
     internal = (("X-MS-Exchange-Organization-AuthAs", "Internal"),)
-    assert decided(order(headers=internal), authserv_ids=("microsoft",)).sender_verified
-    assert not decided(order(headers=internal), authserv_ids=(MX,)).sender_verified
+    fetched: dict[str, Any] = {"graph_mailbox": "crm@firma.cz"}
+    assert decided(order(headers=internal), authserv_ids=("microsoft",), **fetched).sender_verified
+    assert not decided(order(headers=internal), authserv_ids=(MX,), **fetched).sender_verified
+
+
+OFFICE = Endpoint("outlook.office365.com", 993, "tls")
+OTHER = Endpoint("mail.firma.cz", 993, "tls")
+BY_TOKEN, BY_PASSWORD = Login("crm@firma.cz", oauth=True), Login("crm@firma.cz", Secret("x"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "source", "believed"),
+    [
+        ({"graph_mailbox": "crm@firma.cz"}, "graph", True),
+        ({"imap": OFFICE, "imap_login": BY_PASSWORD}, "imap", True),
+        ({"pop3": OTHER, "pop3_login": BY_TOKEN}, "pop3", True),
+        ({"imap": OTHER, "imap_login": BY_PASSWORD}, "imap", False),
+        ({"eml_dir": Path("/in")}, "emlDir", False),
+        ({"smtp_listen": "127.0.0.1:25"}, "smtp", False),
+        ({"graph_mailbox": "crm@firma.cz", "eml_dir": Path("/in")}, "emlDir", False),
+        ({"graph_mailbox": "crm@firma.cz", "smtp_listen": "127.0.0.1:25"}, "smtp", False),
+        ({"graph_mailbox": "crm@firma.cz", "imap": OTHER, "imap_login": BY_PASSWORD}, "imap", False),
+        ({"graph_mailbox": "crm@firma.cz", "eml_dir": Path("/in")}, "restored", True),
+        ({"graph_mailbox": "crm@firma.cz", "eml_dir": Path("/in")}, "", True),
+        ({"eml_dir": Path("/in")}, "", False),
+    ],
+)
+@pytest.mark.parametrize(
+    "proof",
+    [("X-MS-Exchange-Organization-AuthAs", "Internal"), ("Authentication-Results", "dmarc=pass header.from=firma.cz")],
+)
+def test_microsoft_is_believed_only_in_mail_fetched_from_the_tenant(
+    fields: dict[str, Any], source: str, believed: bool, proof: tuple[str, str]
+) -> None:
+    here = box(authserv_ids=("microsoft",), **fields)
+    assert sender_verified(read(order(headers=(proof,)), here, DEFAULT), here, source) is believed
+
+
+def test_the_row_tells_which_way_a_mail_came() -> None:
+    office = Office(authserv_ids=("microsoft",), graph_mailbox="crm@firma.cz", eml_dir=Path("/in"))
+    mail = order(headers=(("X-MS-Exchange-Organization-AuthAs", "Internal"),))
+    rows = [Waiting(1, "crm", "", "", NOON, source=source) for source in ("emlDir", "graph")]
+    logs = [
+        office.pipeline.decide_alone(office.box, row, office.pipeline.read(mail, office.box))[1].log for row in rows
+    ]
+    assert logs == [("UNKNOWN USER", "PROCESSED"), ("NEW TASK CREATED", "PROCESSED")]

@@ -29,7 +29,8 @@ def test_what_arrived_waits_in_its_order(home: Path) -> None:
     ids = inbox.accept(new)
     assert ids == sorted(ids)
     assert inbox.pending("crm", 3) == [
-        Waiting(key, "crm", one.path, one.sha256, one.arrived) for key, one in zip(ids[:3], new[:3], strict=True)
+        Waiting(key, "crm", one.path, one.sha256, one.arrived, source="eml")
+        for key, one in zip(ids[:3], new[:3], strict=True)
     ]
     assert inbox.pending("other", 3) == []
 

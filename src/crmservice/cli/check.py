@@ -29,6 +29,8 @@ from crmservice.config import (
 )
 from crmservice.config.parse import host_port, is_loopback, nearest, open_to_others
 from crmservice.mail.keywords import Keywords
+from crmservice.mail.trust import MICROSOFT
+from crmservice.pipeline.verified import from_tenant
 from crmservice.service import wiring
 from crmservice.service.expiry import Ending, all_endings
 from crmservice.sources.smtp_in import CantListen
@@ -111,6 +113,10 @@ def risks(box: Box) -> Iterator[Finding]:
             "has no authservId: anybody may write mail in a colleague's name, and it makes tasks and sets scopes"
         )
         yield Finding("risk", box.name, message, _("name the server whose Authentication-Results are to be believed"))
+    if MICROSOFT in box.authserv_ids and not from_tenant(box):
+        message = _("has authservId=microsoft, but reads no mailbox of Microsoft 365: it is not believed here")
+        advice = _("name the server that receives the mail, or read the mailbox with graphMailbox or OAuth")
+        yield Finding("risk", box.name, message, advice)
     if not box.error_to or box.smtp is None:
         message = _("has no errorTo with smtpServer: nobody is told when something is wrong")
         yield Finding("risk", box.name, message, _("give errorTo, errorFrom and smtpServer"))

@@ -15,7 +15,10 @@ from crmservice.pipeline.rule import Decision
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A row of the inbox that waits for its verdict. ``arrived`` is aware and UTC; ``path`` is below the home."""
+    """A row of the inbox that waits for its verdict. ``arrived`` is aware and UTC; ``path`` is below the home.
+
+    ``source``: which way it came, as the source calls itself; empty where that is not known.
+    """
 
     id: int
     box: str
@@ -23,6 +26,7 @@ class Waiting:
     sha256: str
     arrived: datetime
     attempts: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from crmservice.config import Box
 from crmservice.crm.directory import Directory, added_recipient
 from crmservice.crm.records import CreateActivity, User
 from crmservice.mail.keywords import DEFAULT, Keywords
-from crmservice.mail.trust import sender_verified
 from crmservice.pipeline.after_all import after_all
 from crmservice.pipeline.decide import decide
 from crmservice.pipeline.gateway import CrmGateway, Outcome, StaleDirectory, Waiting
 from crmservice.pipeline.read import read
 from crmservice.pipeline.rule import Case, Decision, Reading, Rule, Verdict
+from crmservice.pipeline.verified import sender_verified
 from crmservice.pipeline.wanted import wanted
 
 _TRIES = 5
@@ -96,7 +96,7 @@ class Pipeline:
             box=box,
             directory=directory,
             arrived=row.arrived,
-            sender_verified=sender_verified(reading.message, box.authserv_ids),
+            sender_verified=sender_verified(reading, box, row.source),
             words=self.words,
         )
 

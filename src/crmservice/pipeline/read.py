@@ -15,12 +15,14 @@ from crmservice.pipeline.rule import Reading
 
 def read(raw: bytes, box: Box, words: Keywords, notice_key: bytes = b"") -> Reading:
     """Read one message for this box; a journal report is the message inside (SPEC chapter 2, ``journal``)."""
-    message = reading.read(raw, box.zone)
+    message, carrier = reading.read(raw, box.zone), None
     if box.journal and (report := journal.unwrap(message)) is not None:
+        # Without its body: a report is as large as the mail inside.
+        carrier = Message(b"", headers=message.headers, sender=message.sender)
         message = _from_journal(reading.read(report.inner, box.zone), report)
     own = own_notice.is_ours(message, notice_key)
     inner, quoted = _forwarded(message, box, words)
-    return replace(_reading(message, words), own_notice=own, inner=inner, quoted=quoted)
+    return replace(_reading(message, words), own_notice=own, inner=inner, quoted=quoted, report=carrier)
 
 
 def _reading(message: Message, words: Keywords) -> Reading:

@@ -34,7 +34,8 @@ class Reading:
     """A message with what its words say, before anything is looked up.
 
     ``own_notice``: it carries our HMAC header. Of a mail forwarded to the box alone (rules=safe), ``inner`` is the
-    nested mail, or else ``quoted`` what a quoted header block says of the original.
+    nested mail, or else ``quoted`` what a quoted header block says of the original. ``report``: headers and sender of
+    the journal report that the mail came in.
     """
 
     message: Message
@@ -44,6 +45,7 @@ class Reading:
     own_notice: bool = False
     inner: Reading | None = None
     quoted: Forwarded | None = None
+    report: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,11 +189,11 @@ class NotLeftOut(CrmServiceError):
 def left_out(message: int) -> Waiting:
     """The row of a message that the rules skipped or that was set aside. Raises NotLeftOut with the reason."""
     refresh()
-    sql = "SELECT box, path, sha256, stored_sha256, arrived, verdict, log, first_id FROM crm_message WHERE id = %s"
+    sql = "SELECT box, path, sha256, stored_sha256, arrived, verdict, log, first_id, source FROM crm_message WHERE id = %s"
     rows = bulk.query(sql, [message])
     if not rows:
         raise NotLeftOut("there is no message {id}", id=message)
-    box, path, sha256, stored, arrived, verdict, log, first = rows[0]
+    box, path, sha256, stored, arrived, verdict, log, first, source = rows[0]
     if verdict == "":
         raise NotLeftOut("message {id} waits still: crmservice run decides it", id=message)
     if verdict == Verdict.DUPLICATE:
@@ -204,7 +204,7 @@ def left_out(message: int) -> Waiting:
         raise NotLeftOut("message {id} is a notice of this service", id=message)
     if stored or not path:
         raise NotLeftOut("message {id} is not kept whole here", id=message)
-    return Waiting(message, box, path, sha256, bulk.moment(arrived))
+    return Waiting(message, box, path, sha256, bulk.moment(arrived), source=source)
 
 
 def process_after_all(outcome: Outcome, by: By) -> int:

@@ -108,13 +108,13 @@ def _page(boxes: Collection[str], since: date | None, after: int) -> list[tuple[
     refresh()
     names = ", ".join(["%s"] * len(boxes))
     sql = (
-        f"SELECT id, box, path, sha256, arrived, subject, log FROM crm_message WHERE box IN ({names})"  # noqa: S608 (places)
+        f"SELECT id, box, path, sha256, arrived, subject, log, source FROM crm_message WHERE box IN ({names})"  # noqa: S608 (places)
         " AND id > %s AND day >= %s AND verdict NOT IN ('', %s) AND path <> '' AND stored_sha256 = '' ORDER BY id LIMIT %s"
     )
     given = [*boxes, after, (since or date.min).isoformat(), Verdict.SET_ASIDE.value, PAGE]
     return [
-        (Waiting(key, name, path, sha256, bulk.moment(arrived)), subject, read_log(log))
-        for key, name, path, sha256, arrived, subject, log in (bulk.query(sql, given) if boxes else ())
+        (Waiting(key, name, path, sha256, bulk.moment(arrived), source=source), subject, read_log(log))
+        for key, name, path, sha256, arrived, subject, log, source in (bulk.query(sql, given) if boxes else ())
     ]
 
 

@@ -197,14 +197,14 @@ def without_row(paths: Collection[str], lease: Lease | None = None) -> list[str]
 def pending(box: str, limit: int) -> list[Waiting]:
     """The rows of a box that wait for their verdict, at most ``limit``, in order of arrival."""
     sql = (
-        "SELECT id, box, path, sha256, arrived, attempts FROM crm_message"
+        "SELECT id, box, path, sha256, arrived, attempts, source FROM crm_message"
         " WHERE box = %s AND verdict = '' ORDER BY id LIMIT %s"
     )
     with reading():
         rows = bulk.query(sql, [box, limit])
     return [
-        Waiting(key, name, path, sha256, bulk.moment(arrived), attempts)
-        for key, name, path, sha256, arrived, attempts in rows
+        Waiting(key, name, path, sha256, bulk.moment(arrived), attempts, source)
+        for key, name, path, sha256, arrived, attempts, source in rows
     ]
 
 
