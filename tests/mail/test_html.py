@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmservice.mail.body import html_to_text, table_rows, unflow
+from crmservice.mail.body import html_to_text, html_to_texts, table_rows, unflow
+from crmservice.mail.nesting import rewritten, well_nested
+from crmservice.mail.parsing import parse
+from tests.mail.clock import assert_linear
+from tests.mail.test_quoting import MAILS, REPLIES
 
 
 @pytest.mark.parametrize(
@@ -40,6 +44,10 @@ def test_text_below_the_deepest_level_is_kept() -> None:
 
 def test_a_huge_tag_is_left_out() -> None:
     assert html_to_text("a<img src='data:" + "x" * 30_000 + "'>b") == "a b"
+
+
+def test_text_in_the_deepest_table_is_kept() -> None:
+    assert html_to_text("<table><tr><td>" * 200 + "hluboko").strip() == "hluboko"
 
 
 @pytest.mark.parametrize(
@@ -101,3 +109,110 @@ HTMLISH = st.lists(
 def test_no_html_breaks_the_reader(html: str) -> None:
     assert "\0" not in html_to_text(html.replace("\0", ""))
     assert all(isinstance(row, tuple) for row in table_rows(html))
+
+
+HOSTILE = {
+    "formatting repeated in each paragraph": "<p>" + "".join(f"<b a={n}>" for n in range(450)) + "x<p>" * 50_000,
+    "a link repeated in each paragraph": f"<p><a href='http://x/{'a' * 19_000}'>" + "x<p>" * 50_000,
+    "end tags of what is not open": "<div></x>" * 22_000,
+    "end tags of what is open further out": "<x><div></x></div>" * 11_000,
+    "end tags in comments": "<div><!--</x>-->" * 12_000,
+    "end tags in attributes": "<div a='</div>'>" * 12_000,
+    "end tags in styles": "<div><style></div></style>" * 8_000,
+    "items of two kinds": "<dd><li>" * 25_000,
+    "a tag with tags among its attributes": "<p " + "".join(f"b{n} {'< ' * (n % 999 == 0)}" for n in range(30_000)),
+    "links open across rows": f"<table><a href='http://x/{'a' * 9_000}'>" + "<tr>x" * 38_000,
+    "quotation marks without a partner": "<p a='\"<p a=\"'" * 14_000,
+    "elements that are never shown and never end": "<svg><template>" * 13_000,
+}
+
+
+@pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_tags_without_their_partners_cost_is_linear(html: str) -> None:
+    # The head of a page is the same in each size: it is what the rest is multiplied by.
+    assert_linear(lambda size: lambda: html_to_text(html[:size]), size=200_000, bound=0.6)
+
+
+@pytest.mark.parametrize("html", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("size", [20_000, 25_000, 100_000])
+def test_text_is_no_longer_than_its_html(html: str, size: int) -> None:
+    assert len(html_to_text(html[:size])) <= size
+
+
+def test_a_page_that_is_small_is_not_written_anew() -> None:
+    assert well_nested("<p><b>a<p>b</x>") == "<p><b>a<p>b</x>"
+
+
+@pytest.mark.parametrize("name", [name for name in MAILS if b"text/html" in (REPLIES / f"{name}.eml").read_bytes()])
+def test_the_mail_of_each_program_says_the_same_when_written_anew(name: str) -> None:
+    html = parse((REPLIES / f"{name}.eml").read_bytes()).html
+    assert html_to_texts(rewritten(html)) == html_to_texts(html)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>a<p>b<div>c</div>d",
+        "<p><font color=red>a<p>b</font>c",
+        "<ul><li>a<li>b<ul><li>c<li>d</ul><li>e</ul>f",
+        "<dl><dt>a<dd>b<dt>c</dl>",
+        "<table><tr><td>a<td>b<tr><th>c<td><p>d</p></table>e",
+        "<table><tbody><tr><td><table><tr><td>a</table>b</td></tr></tbody></table>",
+        "<td>a<tr>b",
+        "<a href=https://x.cz/?a=1&amp;b=2>a<a href='https://y.cz/\"'>b</a>c",
+        "<!DOCTYPE html><html><head><title>t</title><style>p>a{}</style></head><body a='>'>b</body></html>",
+        "<!--[if mso]><p>a</p><![endif]--><![if !mso]>b<![endif]>c",
+        "a<span style='display:none'>b<span>c</span>d</span>e<p hidden>f</p>g<img alt=h hidden><img alt='\"i'>",
+        "<svg/>a<svg><text>b</text></svg>c<select><option>d</select>e<script>'<p>'</script>f",
+        "1 < 2 <3 &lt;p> a<b",
+        "<<!-- -->b>a",
+        "a</p>b</br>c<hr>d<h1>e<h2>f</h2>g<pre>\n h\n  i</pre>",
+        "<blockquote type='cite'>a<blockquote class=x>b</blockquote></blockquote>c",
+        "a<p title='unfinished",
+    ],
+)
+def test_html_says_the_same_when_written_anew(html: str) -> None:
+    assert html_to_texts(rewritten(html)) == html_to_texts(html)
+    assert table_rows(rewritten(html)) == table_rows(html)
+
+
+PHRASES = st.recursive(
+    st.sampled_from(["a", " b ", "&amp;", "<br>", "c\n"]),
+    lambda inner: st.builds(
+        "<{0} {2}>{1}</{0}>".format,
+        st.sampled_from(["b", "span", "font", "i", "o:p"]),
+        st.lists(inner, max_size=3).map("".join),
+        st.sampled_from(["", "a=1", "style='display: none'"]),
+    ),
+    max_leaves=6,
+)
+ELEMENTS = st.recursive(
+    PHRASES,
+    lambda inner: st.builds(
+        lambda name, content: name.replace("*", content),
+        st.sampled_from(
+            [
+                "<div>*</div>",
+                "<ul><li>*</li><li>a</li></ul>",
+                "<blockquote class='quote'>*</blockquote>",
+                "<table><tr><td>a</td><td>*</td></tr></table>",
+                "<center>*</center>",
+                "<div hidden>*</div>",
+            ]
+        ),
+        st.lists(inner | PHRASES.map("<p>{}</p>".format), max_size=3).map("".join),
+    ),
+    max_leaves=8,
+)
+
+
+@given(ELEMENTS)
+def test_any_sound_html_says_the_same_when_written_anew(html: str) -> None:
+    assert html_to_texts(rewritten(html)) == html_to_texts(html)
+    assert table_rows(rewritten(html)) == table_rows(html)
+
+
+@given(HTMLISH | st.text())
+def test_text_of_any_html_is_no_longer_than_it(html: str) -> None:
+    assert len(html_to_text(html)) <= len(html)
+    assert len(html_to_text(rewritten(html))) <= len(html)

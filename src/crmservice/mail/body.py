@@ -1,7 +1,7 @@
 """HTML as its reader sees it, and format=flowed text undone (RFC 3676).
 
-selectolax (lexbor) reads the HTML: ``html.parser`` is quadratic on hostile input. The tree is walked
-without recursion, at most 1 MB of HTML and 500 levels deep.
+selectolax (lexbor) reads the HTML, at most 1 MB of it: ``html.parser`` is quadratic on hostile input. lexbor is too,
+so a page of any size reaches it well nested (``nesting``). The tree is walked without recursion.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from crmservice.mail.nesting import MAX_DEPTH, well_nested
+
 MAX_HTML = 1024 * 1024
-MAX_DEPTH = 500
+_MAX_LEVELS = 2 * MAX_DEPTH
+"""A parser adds levels that were left out: ``html``, and a ``tbody`` for each table."""
 
 _HIDDEN = frozenset(
     (
@@ -82,8 +85,8 @@ _PARAGRAPHS = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "d
 _CELLS = frozenset(("td", "th"))
 _HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
+_UNEVEN = re.compile(r"[\t\r\n\f]|  ")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_TAG = re.compile(r"<[^<>]*>?")
 
 _QUOTES = re.compile(r"cite|quot", re.IGNORECASE)
 _EDGE = "\0"
@@ -103,7 +106,8 @@ def html_to_text(html: str) -> str:
 
 def html_to_texts(html: str) -> tuple[str, str]:
     """The text of HTML, and once more with the lines of its quotations behind ``>``, as a plain mail has them."""
-    writer = _Writer()
+    html = html[:MAX_HTML]
+    writer = _Writer(len(html))
     for entering, node, tag in _walk(html):
         if entering:
             _enter(writer, node, tag)
@@ -114,7 +118,7 @@ def html_to_texts(html: str) -> tuple[str, str]:
 
 def _walk(html: str) -> Iterator[_Step]:
     """Each visible node on the way in and on the way out, in the order of the page."""
-    root = LexborHTMLParser(flatten(html[:MAX_HTML])).root
+    root = LexborHTMLParser(well_nested(html[:MAX_HTML])).root
     node: LexborNode | None = root
     open_nodes: list[tuple[LexborNode, str]] = []
     while node is not None:
@@ -122,7 +126,7 @@ def _walk(html: str) -> Iterator[_Step]:
         hidden = tag in _HIDDEN or tag == "-comment" or (tag != "-text" and _is_hidden(node))
         if not hidden:
             yield True, node, tag
-        child = None if hidden or tag == "-text" or len(open_nodes) > MAX_DEPTH + 8 else node.first_child
+        child = None if hidden or tag == "-text" or len(open_nodes) > _MAX_LEVELS else node.first_child
         if child is not None:
             open_nodes.append((node, tag))
             node = child
@@ -137,64 +141,19 @@ def _walk(html: str) -> Iterator[_Step]:
         node = following
 
 
-_OPENING = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]*)")
-# These have no content, or end where the next one begins: a row of them is no nesting.
-_NOT_NESTING = frozenset(
-    (
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "p",
-        "li",
-        "dt",
-        "dd",
-        "tr",
-        "td",
-        "th",
-        "option",
-    )
-)
-
-
-# Attributes are compared with each other: one tag of 1 MB costs a second.
-_LONG_TAG = re.compile(r"<[^<>]{20000,}>?")
-
-
-def flatten(html: str) -> str:
-    """HTML nested deeper than 500: from there on without its tags (lexbor is quadratic in the depth)."""
-    if len(html) > 20000:
-        html = _LONG_TAG.sub(" ", html)
-    if html.count("<") <= 4 * MAX_DEPTH:
-        return html
-    depth = 0
-    for found in _OPENING.finditer(html):
-        if found[2].lower() not in _NOT_NESTING:
-            depth = max(depth - 1, 0) if found[1] else depth + 1
-            if depth > MAX_DEPTH:
-                return html[: found.start()] + _TAG.sub(" ", html[found.start() :])
-    return html
-
-
 def _is_hidden(node: LexborNode) -> bool:
     attributes = node.attributes
     return bool(attributes) and ("hidden" in attributes or bool(_HIDING.search(attributes.get("style") or "")))
 
 
 class _Writer:
-    """Collects words, lines and gaps; what stands open (space, tab) is written when more text comes."""
+    """Collects words, lines and gaps; what stands open (space, tab) is written when more text comes.
 
-    def __init__(self) -> None:
+    ``room``: how much text there can be, in characters: text is no longer than its HTML.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
         self._out: list[str] = []
         self._gap = ""
         self._breaks = 2
@@ -206,7 +165,7 @@ class _Writer:
         if self.preformatted:
             self._put(text)
             return
-        words = _SPACE.sub(" ", text)
+        words = _SPACE.sub(" ", text) if _UNEVEN.search(text) else text
         if words.startswith(" ") and not self._gap:
             self._gap = " "
         kept = words.strip(" ")
@@ -219,7 +178,13 @@ class _Writer:
             self._out.append(self._gap)
         self._gap = ""
         self._out.append(text)
+        self._room -= len(text)
         self._breaks = 0
+
+    def address(self, address: str) -> None:
+        """The address behind a link. Only one that a parser repeats in each paragraph finds no room."""
+        if len(address) < self._room:
+            self.words(f" <{address}>")
 
     def line(self, breaks: int = 1) -> None:
         """At least so many line ends before the next text."""
@@ -329,7 +294,7 @@ def _link(writer: _Writer, href: str, shown: str) -> None:
     """The address behind a link, where its text does not say it already."""
     plain = href.removeprefix("mailto:")
     if href.lower().startswith(("http://", "https://", "mailto:")) and shown.strip() not in (href, plain):
-        writer.words(f" <{plain}>")
+        writer.address(plain)
 
 
 def _has_cell_before(node: LexborNode) -> bool:
