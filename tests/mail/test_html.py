@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from crmservice.mail.body import html_to_text, html_to_texts, table_rows, unflow
 from crmservice.mail.nesting import rewritten, well_nested
 from crmservice.mail.parsing import parse
+from crmservice.mail.reading import read
 from tests.mail.clock import assert_linear
 from tests.mail.test_quoting import MAILS, REPLIES
 
@@ -216,3 +217,32 @@ def test_any_sound_html_says_the_same_when_written_anew(html: str) -> None:
 def test_text_of_any_html_is_no_longer_than_it(html: str) -> None:
     assert len(html_to_text(html)) <= len(html)
     assert len(html_to_text(rewritten(html))) <= len(html)
+
+
+def fresh_of(html: str) -> str:
+    """What is fresh of a mail that has only HTML."""
+    return read(b"From: a@b.cz\nContent-Type: text/html; charset=utf-8\n\n" + html.encode()).fresh
+
+
+@pytest.mark.parametrize("kind", ["type='cite'", "class='gmail_quote'", "class=moz-cite", "TYPE=CITE style='margin:0'"])
+def test_a_quotation_without_a_line_above_it_is_not_fresh(kind: str) -> None:
+    assert fresh_of(f"<p>Souhlasím.</p><blockquote {kind}><p>Platí to?</p><p>Jana</p></blockquote>") == "Souhlasím."
+
+
+def test_what_is_written_below_a_quotation_is_fresh_too() -> None:
+    html = "<p>Ahoj,</p><blockquote type='cite'><p>Platí to?</p></blockquote><p>ano.</p>"
+    assert fresh_of(html).split() == ["Ahoj,", "ano."]
+
+
+def test_a_mail_that_is_nothing_but_a_quotation_is_fresh_without_its_signs() -> None:
+    assert fresh_of("<blockquote type='cite'><p>Platí to?</p><p>Jana</p></blockquote>") == "Platí to?\n\nJana"
+
+
+def test_what_is_only_indented_is_the_writers_own() -> None:
+    assert fresh_of("<p>Ahoj,</p><blockquote><p>ano.</p></blockquote>").split() == ["Ahoj,", "ano."]
+
+
+def test_a_quotation_in_a_quotation_ends_with_the_one_around_it() -> None:
+    inner = "<blockquote type='cite'>první</blockquote>"
+    html = f"<p>Ahoj,</p><blockquote type='cite'>{inner}<p>druhá</p></blockquote><p>ano.</p>"
+    assert fresh_of(html).split() == ["Ahoj,", "ano."]

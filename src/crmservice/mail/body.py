@@ -239,9 +239,12 @@ def _marked(text: str) -> str:
     lines: list[str] = []
     inside = False
     for line in text.split("\n"):
-        words = line.replace(_EDGE, "")
-        lines.append(f"> {words}" if words and (inside or words != line) else words)
-        inside ^= line.count(_EDGE) % 2 == 1
+        pieces = line.split(_EDGE)
+        # The pieces are in and out of a quotation by turns. One that ends with a paragraph has its edge at the
+        # beginning of the next line, whose words are the writer's own.
+        quoted = any(piece.strip() for piece in pieces[0 if inside else 1 :: 2])
+        lines.append(f"> {''.join(pieces)}" if quoted else "".join(pieces))
+        inside ^= len(pieces) % 2 == 0
     return "\n".join(lines)
 
 
