@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from crmservice.mail.mentions import in_text, mentions, replaced
 from crmservice.mail.parsing import parse
 from crmservice.mail.redaction import MARK, blacked_out
 from crmservice.testing.builders import calendar, eml, nested, part
+from tests.mail.clock import assert_linear
 
 EVA = "eva@acme.cz"
 
@@ -129,6 +131,67 @@ def test_a_mail_that_does_not_name_them_is_only_written_anew() -> None:
     fresh = blacked_out(raw, wanted)
     assert fresh is not None
     assert (parse(fresh).text, parse(fresh).subject) == (parse(raw).text, parse(raw).subject)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Message-ID: <a@b.cz>\x0bX: y", "Message-ID: <a@b.cz>\x0cX: y", "X-A: y\rAuto-Submitted: auto-generated\rX-Auth: Internal",
+        "X-A: \x1c\x85\u2028X: y", "X-A: a\0b", "X-A:", "X-A: one\r\n two\r\n\tthree", "Subject: =?x?q?=FF?=  =?utf-8?b?!?=",
+        f"Cc: Jan  NOVÁK<jan@x.cz>  ,\r\n {EVA} ,\"a, b\" <b@x.cz>", f"To: a@x.cz\rX-Auth: Internal, {EVA}",
+    ],
+)  # fmt: skip
+def test_every_byte_that_is_not_hers_stays(line: str) -> None:
+    raw = f"From: jan@x.cz\r\n{line}\r\nReply-To: {EVA}\r\nX-B:b\r\n\r\npro {EVA}\r\n.\r\n\x0b".encode()
+    assert blacked_out(raw, wanted) == raw.replace(EVA.encode(), MARK.encode())
+
+
+def test_what_stands_around_parts_and_in_the_envelope_is_blacked_out_too() -> None:
+    raw = (
+        f'From {EVA} Mon\nContent-Type: multipart/mixed; boundary="{EVA}"\n\npre {EVA}\n--{EVA}\n\nx\n--{EVA}--\n{EVA}'
+    )
+    assert blacked_out(raw.encode(), wanted) == raw.replace(EVA, MARK).encode()
+    for torn in (raw.replace("\n", "\r"), "\ufeff" + raw.partition("\n")[2]):
+        assert blacked_out(torn.encode(), wanted) == torn.replace(EVA, MARK).encode()
+
+
+def test_a_text_in_another_character_set_stays_readable() -> None:
+    head = (
+        "From: jan@x.cz\nContent-Type: text/plain; charset=iso-8859-2\nContent-Transfer-Encoding: quoted-printable\n\n"
+    )
+    for written in ("=BEluva eva@acme.cz", "=BEluva eva=40acme.cz", "=BEluva=BEeva@ac=\nme.cz"):
+        fresh = blacked_out((head + written).encode(), wanted)
+        assert fresh is not None
+        assert parse(fresh).text.startswith("žluva")
+        assert MARK in parse(fresh).text
+    raw = b"Content-Type: text/plain; charset=utf-16\n\n" + "žluva eva@acme.cz".encode("utf-16")
+    assert parse(blacked_out(raw, wanted) or b"").text == f"žluva {MARK}"
+
+
+@pytest.mark.parametrize("unit", [b"eva@acme.cz ", b"a#@acme.cz ", b"#@", b"eva%40acme.cz,", b"--b\n\neva@acme.cz\n"])
+@pytest.mark.parametrize("kind", [b"application/pdf", b"text/plain", b"multipart/mixed; boundary=b"])
+def test_a_hostile_body_is_blacked_out_in_linear_time(unit: bytes, kind: bytes) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        units = b"".join(unit.replace(b"#", b"%d" % n) for n in range(size // len(unit)))
+        raw = b"From: a@b.cz\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: %b\n\n%b\n--x--" % (
+            kind,
+            units,
+        )
+        return lambda: blacked_out(raw, lambda address: address.endswith("@acme.cz"))
+
+    assert_linear(prepare, 200_000)
+
+
+@pytest.mark.parametrize(
+    "unit", ["eva@acme.cz,", '"', "<", "(", "=?x?q?", "=?", "\\", "é <eva@acme.cz>,", "=?x?q?eva=40acme.cz?= ", ",;"]
+)
+def test_a_hostile_header_is_blacked_out_in_linear_time(unit: str) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        value = unit * (size // len(unit))
+        raw = f"To: {EVA}, {value}\nSubject: {EVA} {value}\n\nx".encode()
+        return lambda: blacked_out(raw, wanted)
+
+    assert_linear(prepare, 100_000)
 
 
 def test_what_can_not_be_done_surely_is_not_done() -> None:

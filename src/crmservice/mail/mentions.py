@@ -107,10 +107,15 @@ def mentions(raw: bytes) -> Mentions:
 
 def text_of(part: structure.Part, content: bytes) -> str:
     """The text of a leaf that addresses are looked for in; of a binary one only where it seems to hold any."""
-    if part.content_type.startswith("text/") or part.content_type.endswith(("/ics", "/xml", "/json")):
+    if is_text(part):
         text = to_text(content, part.parameters.get("charset", ""))
         return unfolded(text) if part.content_type.endswith(("/calendar", "/ics")) else text
     return content.decode("latin-1") if _BINARY.search(content) else ""
+
+
+def is_text(part: structure.Part) -> bool:
+    """Whether a leaf is read as text, in its character set."""
+    return part.content_type.startswith("text/") or part.content_type.endswith(("/ics", "/xml", "/json"))
 
 
 def unfolded(text: str) -> str:
@@ -127,11 +132,16 @@ def in_text(text: str) -> Iterator[str]:
 
 def replaced(text: str, instead: Callable[[str], str | None]) -> str:
     """The text with something else in the place of addresses: what ``instead`` gives for one in lower case, None keeps it."""
+    return rewritten(text, lambda _written, address: instead(address))
+
+
+def rewritten(text: str, instead: Callable[[str, str], str | None]) -> str:
+    """The same; ``instead`` is given the address as it is written, too (``Eva%40acme.cz``). One pass over the text."""
     parts = []
     last = 0
     for at in _AT.finditer(text):
         for begin, end, address in _around(text, at):
-            if begin >= last and (new := instead(address)) is not None:
+            if begin >= last and (new := instead(text[begin:end], address)) is not None:
                 parts += [text[last:begin], new]
                 last = end
                 break
