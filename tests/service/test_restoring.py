@@ -198,6 +198,16 @@ def test_the_list_of_the_home_that_is_replaced_counts_too(drill: Drill) -> None:
     assert drill.whole()
 
 
+@ON_SQLITE
+def test_nothing_of_who_was_erased_again_is_left_in_the_databases_free_pages(drill: Drill) -> None:
+    drill.back_up()
+    drill.erase()
+    assert drill.restore(force=True).compacted
+    connections.close_all()
+    files = {path: path.read_bytes() for path in drill.desk.home.glob(f"{database.FILE}*")}
+    assert [path.name for path, data in files.items() if EVA.encode() in data] == []
+
+
 def test_mail_in_which_somebody_was_blacked_out_is_so_again(drill: Drill) -> None:
     drill.file(eml(f"ptala se {EVA}", sender="bob@beta.example", subject="od Boba", message_id="8@x"))
     first = drill.back_up()

@@ -51,5 +51,7 @@ def _shown(done: Restored) -> list[str]:
         )
     if erased := done.erased.get("message", 0) + done.erased.get("blacked_out", 0):
         lines.append(_("Mails erased again: {count}").format(count=erased))
+    if not done.compacted:
+        lines.append(_("The database was too busy to empty its free pages: run the same command again later."))
     lines += [_("DIFFERENCE: {what}").format(what=told(difference.words)) for difference in done.differences]
     return lines if done.differences else [*lines, _("Everything is as it was kept.")]

@@ -127,8 +127,11 @@ class Erasing:
         done.certificate.write_text(json.dumps(done.as_json(), indent=1), "utf-8")
         return done
 
-    def again(self, listed: erasures.Erased) -> Counter[str]:
-        """Apply a list to a store that was restored: what it says is gone goes, and who it names is looked for."""
+    def again(self, listed: erasures.Erased) -> tuple[Counter[str], bool]:
+        """Apply a list to a store that was restored: what it says is gone goes, and who it names is looked for.
+
+        Returns what went, by table, and whether nothing of it is left in the database's free pages.
+        """
         wanted = Wanted(listed.addresses)
         work = CarryOut(self.raw, self.now, wanted)
         for address in erase.known_addresses() if listed.addresses else ():
@@ -142,7 +145,8 @@ class Erasing:
                 self._forget_as_of(work, address, until, held)
             log_lines.without(self.home, wanted, erasures.pseudonym)
         work.end()
-        return work.gone
+        # Also where nothing was left to be done: a run that was cut short may have come as far as here.
+        return work.gone, listed == erasures.Erased() or erase.compacted()
 
     def _forget_as_of(self, work: CarryOut, address: str, until: datetime, held: Collection[int]) -> None:
         spared = frozenset([*held, *kept_mail.arrived_after(until)])

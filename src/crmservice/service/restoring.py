@@ -36,19 +36,23 @@ SOURCE = "restored"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What was restored. ``mails``: copied from the backup; ``taken_in``: newer than the backup; ``erased``: rows, by table."""
+    """What was restored. ``mails``: copied from the backup; ``taken_in``: newer than the backup; ``erased``: rows, by table.
+
+    ``compacted``: nothing of what was erased is left in the database's free pages.
+    """
 
     backup: str
     messages: int
     mails: int
     taken_in: int
     erased: Mapping[str, int]
+    compacted: bool
     differences: tuple[Difference, ...]
 
     def as_json(self) -> dict[str, object]:
         """What ``restore --json`` prints."""
         told = [{"kind": one.kind, "about": one.about, "what": str(one.what)} for one in self.differences]
-        names = ("backup", "messages", "mails", "taken_in")
+        names = ("backup", "messages", "mails", "taken_in", "compacted")
         return {**{name: getattr(self, name) for name in names}, "erased": dict(self.erased), "differences": told}
 
 
@@ -89,11 +93,11 @@ class Restore:
             mails = _Mails(backup.pool, raw, frozenset(gone.gone | gone.dropped), changed, self.told)
             copied = mails.bring_back()
             taken = _taken_in(raw, mails, found.boxes)
-            erased = Erasing(self.home, raw, found.boxes, self.now).again(gone)
+            erased, compacted = Erasing(self.home, raw, found.boxes, self.now).again(gone)
             audit.append(wiring.AT_THE_MACHINE, "cli", "restore", backup.folder.name, {"taken_in": taken})
             wrong = tuple(differences(raw, self.home, quick=True))
             messages = sum(counts.arrived for counts in ledger.by_box().values())
-        return Restored(backup.folder.name, messages, copied, taken, erased, (*mails.spoilt, *wrong))
+        return Restored(backup.folder.name, messages, copied, taken, erased, compacted, (*mails.spoilt, *wrong))
 
     def _backup(self) -> _Backup:
         folder = self.source
