@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from crmservice.backup.folder import BackupFolder
 from crmservice.backup.in_flight import InFlight
 from crmservice.backup.manifest import BadBackup
 from crmservice.errors import BadConfiguration, TryLater
-from crmservice.service.backing_up import BackUp, Made, snapshots
-from crmservice.service.erasing import Erasing
+from crmservice.service.backing_up import BackUp, Made, snapshots, tell
+from crmservice.service.erasing import Done, Erasing
+from crmservice.service.fates import Fate
 from crmservice.service.restoring import Restore, Restored
 from crmservice.service.verifying import differences
 from crmservice.store import audit, bulk, database, dump, erasures, holds, inbox, lease, ledger, models, tables
@@ -53,9 +56,10 @@ class Drill:
         self.clock += timedelta(hours=1)
         return BackUp(self.desk.home, BackupFolder(self.desk.home), self.target, 9, lambda: self.clock).run()
 
-    def erase(self, address: str = EVA) -> None:
-        work = Erasing(self.desk.home, BackupFolder(self.desk.home), [self.desk.box], lambda: datetime.now(UTC))
-        work.carry_out(work.plan(address), "x", "cli")
+    def erase(self, address: str = EVA, backup_to: Path | None = None) -> Done:
+        raw = BackupFolder(self.desk.home)
+        work = Erasing(self.desk.home, raw, [self.desk.box], lambda: datetime.now(UTC), backup_to=backup_to)
+        return work.carry_out(work.plan(address), "x", "cli")
 
     def lose(self, *, mail: bool = True) -> None:
         """Lose the home; with ``mail`` False the disk of the raw mail survives."""
@@ -185,6 +189,60 @@ def test_what_was_erased_since_is_erased_again(drill: Drill) -> None:
     assert [row.subject for row in drill.desk.rows()] == ["první", ""]
     assert models.Message.objects.filter(sender=EVA).count() == 0
     assert drill.whole()
+
+
+def test_the_backup_folder_knows_of_an_erasure_at_once(drill: Drill) -> None:
+    drill.back_up()
+    assert drill.erase(backup_to=drill.target).backup_told
+    drill.lose()
+    done = drill.restore()
+    assert (done.erased["message"], done.taken_in) == (1, 0)
+    assert models.Message.objects.filter(sender=EVA).count() == 0
+    assert drill.whole()
+
+
+def test_the_backup_folder_is_told_before_anything_goes(drill: Drill) -> None:
+    drill.back_up()
+    gone = BackupFolder(drill.new)
+    raw = BackupFolder(drill.desk.home)
+    plan = Erasing(drill.desk.home, raw, [drill.desk.box], lambda: drill.clock).plan(EVA)
+    work = Erasing(drill.desk.home, gone, [drill.desk.box], lambda: drill.clock, backup_to=drill.target)
+    with pytest.raises(OSError, match="No such file"):
+        work.carry_out(replace(plan, found=[replace(one, fate=Fate.REDUCED) for one in plan.found]), "x", "cli")
+    assert erasures.read(drill.target / "erasures").addresses.keys() == {erasures.digest(EVA)}
+
+
+def test_a_backup_folder_that_is_away_stops_no_erasure_and_is_told_by_the_next(drill: Drill) -> None:
+    drill.back_up()
+    away = drill.target.rename(drill.target.with_name("away"))
+    done = drill.erase(backup_to=drill.target)
+    assert done.backup_told is False
+    assert json.loads(done.certificate.read_text("utf-8"))["backup_told"] is False
+    assert not drill.target.exists()
+    away.rename(drill.target)
+    assert drill.erase("nobody@acme.cz", backup_to=drill.target).backup_told
+    assert erasures.digest(EVA) in erasures.read(drill.target / "erasures").addresses
+
+
+@ON_SQLITE
+def test_the_folder_of_another_service_is_not_written_into(drill: Drill, new_home: Callable[[], Path]) -> None:
+    drill.back_up()
+    other = new_home()
+    erasures.digest("x@y")
+    assert tell(other, drill.target) is False
+    assert not (drill.target / "holds").exists()
+
+
+def test_the_backup_folder_keeps_no_address_of_a_hold_that_ended(drill: Drill) -> None:
+    drill.back_up()
+    holds.hold(EVA, "spor", "x", "cli")
+    assert tell(drill.desk.home, drill.target)
+    assert EVA in (drill.target / "holds").read_text()
+    holds.release(EVA, "x", "cli")
+    assert tell(drill.desk.home, drill.target)
+    assert EVA not in (drill.target / "holds").read_text()
+    drill.restore(force=True)
+    assert holds.read() == []
 
 
 def test_the_list_of_the_home_that_is_replaced_counts_too(drill: Drill) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated
@@ -35,6 +36,8 @@ def erase(
     and mail that only names the person, stays with the address blacked out. The messages stay counted. A
     certificate without the address goes into Config/Erasures.
 
+    Where backup_to is set, the list beside the backups is told at once, of holds too: a restore erases again.
+
     hold ADDRESS --reason TEXT puts an address or a domain under a legal hold: nothing of it is erased, whatever
     asks for it, until release ADDRESS. list shows the holds.
 
@@ -64,6 +67,7 @@ def _as_json(plan: Plan, done: Done | None) -> dict[str, object]:
         "on_server": plan.on_server,
         "files": list(plan.files),
         "backups": list(plan.backups),
+        "backup_told": done.backup_told if done else None,
         "certificate": str(done.certificate) if done else None,
     }
 
@@ -131,9 +135,18 @@ def _end(done: Done | None) -> list[str]:
             file=done.certificate.with_suffix(".txt")
         )
     ]
+    if done.backup_told is False:
+        lines.append(_untold())
     if not done.compacted:
         lines.append(_("The database was too busy to empty its free pages: run the same command again later."))
     return lines
+
+
+def _untold() -> str:
+    return _(
+        "The backup folder is away, or not made yet: it does not know of this, and a restore from it would not either. The next"
+        " backup or erasure tells it."
+    )
 
 
 def _certify(done: Done) -> None:
@@ -144,6 +157,9 @@ def _certify(done: Done) -> None:
     )
     said = [text.format(when=done.when, by=done.by, digest=done.digest), ""]
     said += [f"{count:8}  {name}" for name, count in _what(done.mails, done.rows, done.log_lines)]
+    if done.backup_told is not None:
+        lists = _("The list beside the backups has it.") if done.backup_told else _untold()
+        said += ["", lists]
     done.certificate.with_suffix(".txt").write_text("\n".join([*said, ""]), "utf-8")
 
 
@@ -151,12 +167,17 @@ def _holds(ctx: typer.Context, what: list[str], reason: str, as_json: bool) -> N
     action, *of = what
     if len(of) != (0 if action == "list" else 1):
         raise typer.BadParameter(_("write: hold ADDRESS, release ADDRESS, or list"))
+    told: bool | None = None
     if action == "hold":
-        upkeep.hold(ctx.obj.home, of[0], reason)
-    elif action == "release" and not upkeep.release(ctx.obj.home, of[0]):
-        print(_("{address} is under no hold").format(address=of[0]))
-        raise typer.Exit(exits.FAILED)
+        told = upkeep.hold(ctx.obj.home, of[0], reason)
+    elif action == "release":
+        there, told = upkeep.release(ctx.obj.home, of[0])
+        if not there:
+            print(_("{address} is under no hold").format(address=of[0]))
+            raise typer.Exit(exits.FAILED)
     _listed(ctx, as_json)
+    if told is False:
+        print(_untold(), file=sys.stderr)
 
 
 def _listed(ctx: typer.Context, as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """A backup of the whole home while it works (TRUST.md C26).
 
 A backup's folder holds ``mail/`` (the raw mail of all backups, each file once, added to each time), ``erasures`` and ``holds``
-(the newest lists of both), and a folder for each backup: the database, the home's other files, and a manifest that is
+(the newest lists of both, also written when something is erased or held), and a folder for each backup: the database, the home's other files, and a manifest that is
 written last. The database is copied before the mail, so each of its rows finds its mail here.
 """
 
@@ -21,7 +21,7 @@ from crmservice.backup.directory import HERE, make_folder
 from crmservice.backup.folder import BackupFolder
 from crmservice.backup.manifest import NAME, File, Manifest, described
 from crmservice.errors import BadConfiguration, TryLater
-from crmservice.store import database, dump, erasures, journal, keys, ledger, locks
+from crmservice.store import database, dump, erasures, holds, journal, keys, ledger, locks
 from crmservice.store.ledger import Told
 from crmservice.words import library_words
 
@@ -114,8 +114,7 @@ class BackUp:
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
-        for name in JOURNALS:
-            journal.merge(self.target / name, self.home / database.PRIVATE / name)
+        _merge(self.home, self.target)
         return Made(folder, messages, mails, size, len(files), spoilt, tuple(self._thin_out()))
 
     def _named(self, fresh: Path, stamp: str) -> Path:
@@ -197,6 +196,27 @@ class BackUp:
         for folder in self.target.glob(f"{UNFINISHED}*"):
             if folder.stat().st_mtime < limit:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def tell(home: Path, target: Path) -> bool:
+    """Bring the lists beside the backups up to date at once: a restore before the next backup is to know of them.
+
+    Durable where it answers True. False where the folder is away, refuses, or is another service's: the next one tells all.
+    """
+    try:
+        mine = keys.secret(erasures.KEY)
+        if not target.is_dir() or any(key_of(folder) not in (b"", mine) for folder in snapshots(target)[-1:]):
+            return False
+        _merge(home, target)
+    except OSError:
+        return False
+    return True
+
+
+def _merge(home: Path, target: Path) -> None:
+    inside = home / database.PRIVATE
+    journal.merge(target / "erasures", inside / "erasures")
+    holds.merge(target / "holds", inside / "holds")
 
 
 def snapshots(target: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from typing import Any
 from crmservice.backup import RawMail
 from crmservice.config import Box
 from crmservice.errors import CrmServiceError
-from crmservice.service import log_lines
+from crmservice.service import backing_up, log_lines
 from crmservice.service.carrying_out import CarryOut
 from crmservice.service.fates import Fate, Fates, Found, Told, Wanted
 from crmservice.store import audit, bulk, erase, erasures, holds, kept_mail
@@ -57,7 +57,8 @@ class Plan:
 class Done:
     """What was done.
 
-    ``certificate``: the file that says it, without the address; ``compacted``: nothing is left in free pages.
+    ``certificate``: the file that says it, without the address; ``compacted``: nothing is left in free pages;
+    ``backup_told``: whether the list beside the backups has it; None where no folder is set.
     """
 
     digest: str
@@ -67,6 +68,7 @@ class Done:
     rows: Mapping[str, int]
     log_lines: int
     compacted: bool
+    backup_told: bool | None
     certificate: Path
 
     def as_json(self) -> dict[str, Any]:
@@ -79,12 +81,16 @@ class Done:
             "rows": dict(self.rows),
             "log_lines": self.log_lines,
             "compacted": self.compacted,
+            "backup_told": self.backup_told,
         }
 
 
 @dataclass
 class Erasing:
-    """Erases people from a home. ``boxes`` say which domains are ours, ``backups`` names the backups that there are."""
+    """Erases people from a home. ``boxes`` say which domains are ours, ``backups`` names the backups that there are.
+
+    ``backup_to``: the folder beside whose backups the lists of what was erased and held lie; None: none is set.
+    """
 
     home: Path
     raw: RawMail
@@ -93,6 +99,7 @@ class Erasing:
     backups: Sequence[str] = ()
     whole: bool = False
     told: Told = field(default=lambda _done, _total: None)
+    backup_to: Path | None = None
 
     def plan(self, address: str) -> Plan:
         """What would be done for this address. Raises NotErasable, UnderHold or DatabaseUnavailable."""
@@ -111,6 +118,7 @@ class Erasing:
         wanted, when = Wanted.of(address), self.now()
         digest = erasures.digest(address)
         erasures.note("erased", digest=digest)
+        self._tell_backups()
         work = CarryOut(self.raw, self.now, wanted)
         work.all(plan.found)
         spared = frozenset(one.mail.id for one in plan.found if one.fate is Fate.HELD)
@@ -122,7 +130,15 @@ class Erasing:
         lines = log_lines.without(self.home, wanted, erasures.pseudonym)
         work.end()
         done = Done(
-            digest, when, by, _mails(plan.found), work.gone, lines, erase.compacted(), self._certificate(when, digest)
+            digest,
+            when,
+            by,
+            _mails(plan.found),
+            work.gone,
+            lines,
+            erase.compacted(),
+            self._tell_backups(),
+            self._certificate(when, digest),
         )
         done.certificate.write_text(json.dumps(done.as_json(), indent=1), "utf-8")
         return done
@@ -147,6 +163,9 @@ class Erasing:
         work.end()
         # Also where nothing was left to be done: a run that was cut short may have come as far as here.
         return work.gone, listed == erasures.Erased() or erase.compacted()
+
+    def _tell_backups(self) -> bool | None:
+        return None if self.backup_to is None else backing_up.tell(self.home, self.backup_to)
 
     def _forget_as_of(self, work: CarryOut, address: str, until: datetime, held: Collection[int]) -> None:
         spared = frozenset([*held, *kept_mail.arrived_after(until)])

@@ -10,7 +10,7 @@ from crmservice.config import Box, Settings, parse
 from crmservice.errors import BadConfiguration, BadValue, CrmServiceError
 from crmservice.service import wiring
 from crmservice.service.at_source import AtSource
-from crmservice.service.backing_up import BackUp, Made, snapshots
+from crmservice.service.backing_up import BackUp, Made, snapshots, tell
 from crmservice.service.erasing import Done, Erasing, Plan
 from crmservice.service.looking_back import Listed, LookBack, entries_of
 from crmservice.service.restoring import Restore, Restored
@@ -99,10 +99,16 @@ def erase(home: Path, address: str, *, yes: bool, whole: bool, told: Told) -> tu
     wiring.connect_to_read(home)
     found = wiring.configured(home)
     kept = found.settings.backup_to
-    backups = [folder.name for folder in snapshots(kept)] if kept else []
-    work = Erasing(home, wiring.raw_mail(found.settings), found.boxes, wiring.now, backups, whole, told)
+    work = Erasing(home, wiring.raw_mail(found.settings), found.boxes, wiring.now, _backups(kept), whole, told, kept)
     plan = work.plan(address)
     return plan, work.carry_out(plan, wiring.AT_THE_MACHINE, "cli") if yes else None
+
+
+def _backups(kept: Path | None) -> list[str]:
+    try:
+        return [folder.name for folder in snapshots(kept)] if kept else []
+    except OSError:  # the folder is away, which stops no erasure
+        return []
 
 
 def look_back(home: Path, *, yes: bool, told: Told) -> tuple[Listed, Listed | None]:
@@ -113,7 +119,10 @@ def look_back(home: Path, *, yes: bool, told: Told) -> tuple[Listed, Listed | No
     pipeline = wiring.pipeline(found.settings, StoreGateway())
     work = LookBack(wiring.raw_mail(found.settings), boxes, pipeline, wiring.now, told)
     plan = work.plan(By())
-    return plan, work.carry_out(plan, By()) if yes else None
+    done = work.carry_out(plan, By()) if yes else None
+    if done is not None:  # a folder that is away is told by the next backup
+        _told_backups(home)
+    return plan, done
 
 
 def never_file(home: Path, login: str, address: str) -> None:
@@ -143,17 +152,26 @@ def _address_or_domain(text: str) -> str:
         raise BadConfiguration("{address} {why}", address=text, why=fault.words) from None
 
 
-def hold(home: Path, address: str, reason: str) -> None:
-    """Put an address or a domain under a legal hold. Raises BadConfiguration where it is neither."""
+def hold(home: Path, address: str, reason: str) -> bool | None:
+    """Put an address or a domain under a legal hold. Raises BadConfiguration where it is neither.
+
+    Returns whether the list beside the backups has it; None where no folder is set.
+    """
     _address_or_domain(address)
     wiring.connect_to_read(home)
     store_holds.hold(address, reason, wiring.AT_THE_MACHINE, "cli")
+    return _told_backups(home)
 
 
-def release(home: Path, address: str) -> bool:
-    """End a legal hold; False where there was none."""
+def release(home: Path, address: str) -> tuple[bool, bool | None]:
+    """End a legal hold. Returns whether there was one, and as ``hold``."""
     wiring.connect_to_read(home)
-    return store_holds.release(address, wiring.AT_THE_MACHINE, "cli")
+    return store_holds.release(address, wiring.AT_THE_MACHINE, "cli"), _told_backups(home)
+
+
+def _told_backups(home: Path) -> bool | None:
+    kept = wiring.configured(home).settings.backup_to
+    return None if kept is None else tell(home, kept)
 
 
 def holds(home: Path) -> list[Held]:

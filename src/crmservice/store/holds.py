@@ -6,7 +6,7 @@ ones. A hold that ended is named there by its HMAC alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +58,8 @@ def release(address: str, by: str, source: str) -> bool:
         found = bulk.execute("DELETE FROM crm_hold WHERE address = %s", [address]) > 0
         if found:
             audit.append(by, source, "release", address)
-            _note_all([*journal.read(file()), {"released": erasures.digest(address), "at": bulk.now().isoformat()}])
+            ended = {"released": erasures.digest(address), "at": bulk.now().isoformat()}
+            journal.rewrite(file(), _kept([*journal.read(file()), ended]))
     return found
 
 
@@ -78,7 +79,15 @@ def take_over(*places: Path) -> None:
         _write([held for held in noted if not _is_over(held, ended)])
         over = [held.address for held in read() if _is_over(held, ended)]
         bulk.execute_in("DELETE FROM crm_hold WHERE address IN {in}", over)
-    _note_all(said)
+    journal.rewrite(file(), _kept(said))
+
+
+def merge(into: Path, *others: Path) -> None:
+    """Add the holds of other files to one, in which those that ended stay by their HMAC alone. Raises OSError."""
+    journal.merge(into, *others)
+    said = journal.read(into)
+    if (kept := _kept(said)) != said:
+        journal.rewrite(into, kept)
 
 
 def covers(holds: frozenset[str], address: str) -> bool:
@@ -112,15 +121,10 @@ def _held(line: Mapping[str, Any]) -> Held:
     return Held(**{**line, "since": datetime.fromisoformat(line["since"])})
 
 
-def _note_all(said: Iterable[Mapping[str, Any]]) -> None:
-    """Write the file anew: of holds that ended their HMAC alone stays."""
-    lines = list(said)
-    ended = _ended(lines)
-    kept = [one for one in lines if "released" in one or not _is_over(_held(one), ended)]
-    fresh = file().with_name("holds.new")
-    fresh.unlink(missing_ok=True)
-    journal.append(fresh, kept)
-    fresh.replace(file())
+def _kept(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is written of it: of holds that ended the HMAC alone."""
+    ended = _ended(said)
+    return [one for one in said if "released" in one or not _is_over(_held(one), ended)]
 
 
 def _ended(said: Iterable[Mapping[str, Any]]) -> dict[str, datetime]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from crmservice.backup.directory import BINARY
+from crmservice.backup.directory import BINARY, HERE
 
 
 def append(place: Path, objects: Iterable[Mapping[str, Any]]) -> None:
@@ -30,8 +30,18 @@ def merge(into: Path, *others: Path) -> None:
         _append(into, missing)
 
 
+def rewrite(place: Path, objects: Iterable[Mapping[str, Any]]) -> None:
+    """Put a file of these objects alone in its place, durable when this returns. Raises OSError."""
+    fresh = place.with_name(f"{place.name}.new")
+    fresh.unlink(missing_ok=True)
+    append(fresh, objects)
+    fresh.replace(place)
+    _sync(place.parent)
+
+
 def _append(place: Path, lines: Iterable[str]) -> None:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = not place.exists()
     text = "".join(f"{line}\n" for line in lines)
     descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o600)
     try:
@@ -43,6 +53,13 @@ def _append(place: Path, lines: Iterable[str]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if new:
+        _sync(place.parent)
+
+
+def _sync(folder: Path) -> None:
+    with HERE(folder) as directory:
+        directory.sync()
 
 
 def _lines(place: Path) -> list[str]:
