@@ -215,10 +215,12 @@ def test_the_backup_folder_is_told_before_anything_goes(drill: Drill) -> None:
 def test_a_backup_folder_that_is_away_stops_no_erasure_and_is_told_by_the_next(drill: Drill) -> None:
     drill.back_up()
     away = drill.target.rename(drill.target.with_name("away"))
+    drill.target.mkdir()  # where it is to be mounted
     done = drill.erase(backup_to=drill.target)
     assert done.backup_told is False
     assert json.loads(done.certificate.read_text("utf-8"))["backup_told"] is False
-    assert not drill.target.exists()
+    drill.target.rmdir()
+    assert tell(drill.desk.home, drill.target) is False
     away.rename(drill.target)
     assert drill.erase("nobody@acme.cz", backup_to=drill.target).backup_told
     assert erasures.digest(EVA) in erasures.read(drill.target / "erasures").addresses

@@ -144,8 +144,8 @@ def _end(done: Done | None) -> list[str]:
 
 def _untold() -> str:
     return _(
-        "The backup folder is away, or not made yet: it does not know of this, and a restore from it would not either. The next"
-        " backup or erasure tells it."
+        "The backup folder is away, or holds no backup yet: it does not know of this, and a restore from it would not either."
+        " The next backup or erasure tells it."
     )
 
 

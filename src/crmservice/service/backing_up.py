@@ -1,8 +1,8 @@
 """A backup of the whole home while it works (TRUST.md C26).
 
 A backup's folder holds ``mail/`` (the raw mail of all backups, each file once, added to each time), ``erasures`` and ``holds``
-(the newest lists of both, also written when something is erased or held), and a folder for each backup: the database, the home's other files, and a manifest that is
-written last. The database is copied before the mail, so each of its rows finds its mail here.
+(the newest lists of both, also written when somebody is erased or held), and a folder for each backup: the database, the
+home's other files, and a manifest that is written last. The database is copied before the mail, so each of its rows finds its mail here.
 """
 
 from __future__ import annotations
@@ -202,10 +202,11 @@ def tell(home: Path, target: Path) -> bool:
     """Bring the lists beside the backups up to date at once: a restore before the next backup is to know of them.
 
     Durable where it answers True. False where the folder is away, refuses, or is another service's: the next one tells all.
+    Without a backup in it, it may be the place alone where a disk is to be mounted.
     """
     try:
-        mine = keys.secret(erasures.KEY)
-        if not target.is_dir() or any(key_of(folder) not in (b"", mine) for folder in snapshots(target)[-1:]):
+        newest = snapshots(target)[-1:]
+        if not newest or key_of(newest[0]) not in (b"", keys.secret(erasures.KEY)):
             return False
         _merge(home, target)
     except OSError:
