@@ -175,6 +175,16 @@ def test_at_most_a_thousand_addresses_are_kept() -> None:
     assert len(found.failed) == dsn.MAX_RECIPIENTS
 
 
+@pytest.mark.parametrize("written", [r"\ud800", r"\udfff", r"\u0000", r"\u007f"])
+def test_an_address_in_json_that_no_database_takes_is_no_address(written: str) -> None:
+    notification = f"""{{"bounce":{{"bounceType":"Permanent","bouncedRecipients":[
+        {{"emailAddress":"{written}x@zak.cz","status":"5.1.1"}},
+        {{"emailAddress":"\\"{written}\\"@zak.cz","status":"5.1.1"}},
+        {{"emailAddress":"{JAN}","status":"5.1.1"}}]}}}}"""
+    found = bounce(b"From: n@sns.amazonaws.com\nReturn-Path: <>\n\n" + notification.encode())
+    assert found == Bounce((JAN,), (JAN,), permanent=True, source="provider")
+
+
 def test_a_mail_without_from_does_not_trouble_the_library() -> None:
     assert bounce(b"Return-Path: <>\nSubject: failure notice\n\nnothing to see\n") is None
 

@@ -294,6 +294,12 @@ def test_many_parts_are_read_up_to_a_bound() -> None:
     assert "too-many-calendars" in found.defects
 
 
+@pytest.mark.parametrize("escape", ["%00", "%0A", "%7F"])
+def test_an_attendees_address_with_an_escaped_control_character_is_none(escape: str) -> None:
+    read = invitation(ics("UID:u", "DTSTART:20260302T081500Z", f"ATTENDEE:mailto:a{escape}b@c.cz"))
+    assert read.events[0].attendees == ()
+
+
 def test_control_characters_do_not_get_in() -> None:
     found = invitation(ics(START, "SUMMARY:a\0b\x1b[2J\udc80", "DESCRIPTION:x\x07y")).events[0]
     assert (found.summary, found.description) == ("ab[2J", "xy")

@@ -154,6 +154,10 @@ def test_texts_that_no_database_takes_are_stored_mended(home: Path) -> None:
     assert one.sender == "š" * 320
 
 
+def test_json_is_storable_whatever_its_texts_hold() -> None:
+    assert texts.compact({"a": "\ud800\0č"}) == '{"a":"\ufffd\\u0000č"}'
+
+
 @given(st.text(st.characters()))
 def test_a_storable_text_is_utf_8_without_nul(text: str) -> None:
     stored = texts.storable(text)

@@ -17,7 +17,9 @@ from crmservice.mail.text import fold, strip_controls
 
 MAX_ADDRESSES = 1000
 
-IN_TEXT = re.compile(r"(?<![\w.+-])[^\s@<>(),;:\"\\\[\]]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}")
+IN_TEXT = re.compile(
+    r"(?<![\w.+-])[^\s@<>(),;:\"\\\[\]\x00-\x1f\x7f\ud800-\udfff]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}"
+)
 """An address that stands in running text (a quoted header, a report, a calendar), with a bound on each repetition."""
 
 

@@ -12,10 +12,12 @@ from crmservice.mail.delivery_status import Status
 MAX_RECIPIENTS = 1000
 
 ADDRESS = (
-    r'(?:"(?:[^"\\\n]|\\.){1,64}"|[^\s<>"(),:;@\[\]\\]{1,128})'
+    r'(?:"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[^\x00-\x1f\x7f\ud800-\udfff]){1,64}"'
+    r'|[^\s<>"(),:;@\[\]\\\x00-\x1f\x7f\ud800-\udfff]{1,128})'
     r"@(?:\[[\w.:]{2,64}\]|[^\W_](?:[\w.-]{0,252}[^\W_])?)"
 )
-"""An addr-spec as bounces write it (RFC 5321 section 4.1.2), with a bound on each side."""
+"""An addr-spec as bounces write it (RFC 5321 section 4.1.2), with a bound on each side; without control characters, and
+without the lone surrogates that JSON can hold, which no database takes."""
 
 _ADDRESS = re.compile(ADDRESS)
 _FIELD = re.compile(r"([A-Za-z][A-Za-z-]{2,40})[ \t]*:(.*)", re.DOTALL)

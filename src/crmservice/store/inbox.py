@@ -223,7 +223,7 @@ def set_aside(row: int, reason: str, evidence: Mapping[str, object] | None = Non
     with _holding(lease):
         changed = bulk.execute(
             "UPDATE crm_message SET verdict = %s, log = %s, trail = %s WHERE id = %s AND verdict = ''",
-            [Verdict.SET_ASIDE.value, log_json(SET_ASIDE), texts.storable(trail_json((step,))), row],
+            [Verdict.SET_ASIDE.value, log_json(SET_ASIDE), trail_json((step,)), row],
         )
         if changed:
             ((box, path),) = bulk.query("SELECT box, path FROM crm_message WHERE id = %s", [row])

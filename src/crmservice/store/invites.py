@@ -91,7 +91,7 @@ def _state(intent: PutInvitation) -> State:
         "zone": event.zone,
         "rule": event.rule,
         "excluded": texts.compact(event.excluded) if event.excluded else "",
-        "attendees": texts.storable(texts.compact(attendees)) if attendees else "",
+        "attendees": texts.compact(attendees) if attendees else "",
         "sequence": event.sequence,
         "stamp": event.stamp,
         "status": CANCELLED if event.cancelled else intent.status,

@@ -50,7 +50,7 @@ def begin(name: str, at: datetime) -> None:
 
 def end(last: Last) -> None:
     """Note what a job came to. Raises DatabaseUnavailable."""
-    result = texts.storable(texts.compact({key: _plain(value) for key, value in last.result.items()}))
+    result = texts.compact({key: _plain(value) for key, value in last.result.items()})
     _write((last.name, last.began, last.ended, last.ok, result))
 
 

@@ -64,7 +64,7 @@ def note(
     The fact ``since`` (ISO 8601) is when the trouble began, where the caller knows it. ``once``: not if this matter
     was ever noted before (False then). ``count``: how often it happened.
     """
-    said = texts.storable(texts.compact({name: packed(value) for name, value in facts.items() if name != SINCE}))
+    said = texts.compact({name: packed(value) for name, value in facts.items() if name != SINCE})
     since = bulk.aware(facts[SINCE]) if SINCE in facts else None
     new = _New(kind, box, texts.storable(about)[:LONGEST_ABOUT], said, now or bulk.now(), count, since)
     try:

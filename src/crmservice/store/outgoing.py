@@ -166,4 +166,4 @@ def tidy(now: datetime) -> None:
 
 
 def _said(fault: object) -> str:
-    return texts.storable(texts.compact(packed(fault)))
+    return texts.compact(packed(fault))

@@ -25,5 +25,5 @@ def storable(text: str) -> str:
 
 
 def compact(value: Any) -> str:
-    """A value as JSON without spaces; what JSON does not know becomes a text."""
-    return _encode(value)
+    """A value as JSON without spaces, as a database takes it; what JSON does not know becomes a text."""
+    return storable(_encode(value))
