@@ -73,6 +73,39 @@ def test_a_transfer_encoding_is_known_however_it_is_written(encoding: str) -> No
     assert mail(*head, body).text == HORSE
 
 
+FOOTERS = [
+    ("-- ", "Tento e-mail byl zkontrolován antivirem."),
+    ("_______________________________________________", "Novinky mailing list", "https://firma.cz/novinky"),
+    ("Tento mail byl zkontrolovan",),  # each letter one of base64, and as many as it takes
+    ("Zkontrolovano antivirem",),
+]
+
+
+@pytest.mark.parametrize("footer", FOOTERS, ids=[footer[0] for footer in FOOTERS])
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("preamble", ["", "--bx"], ids=["the fast reader", "the patient reader"])
+def test_a_footer_below_base64_is_none_of_it(footer: tuple[str, ...], padding: int, preamble: str) -> None:
+    content = b"%PDF-1.4\n" + b"." * (300 - padding)
+    encoded = base64.encodebytes(content).decode().splitlines()
+    head = ("Content-Type: multipart/mixed; boundary=b", "", preamble)
+    leaf = ("Content-Transfer-Encoding: base64", "", *encoded, "", *footer)
+    message = mail(*head, "--b", *leaf, "--b", "Content-Type: application/pdf", *leaf, "--b--")
+    assert encoded[-1].count("=") == padding
+    assert message.text == content.decode()
+    assert message.attachments[0].content == content
+
+
+def test_base64_with_empty_lines_between_its_lines_is_whole() -> None:
+    encoded = base64.encodebytes(HORSE.encode() * 5).replace(b"\n", b"\n\n") + b"!"
+    head = ("Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "")
+    assert mail(*head, encoded).text == HORSE * 5
+
+
+def test_uuencode_ends_where_it_says_and_an_empty_line_in_it_is_nothing() -> None:
+    lines = ("begin 644 x", "#86)C", "", "#86)C", "`", "end", "", "-- ", "Tento e-mail byl zkontrolován.")
+    assert mail("Content-Transfer-Encoding: x-uuencode", "", *lines).text == "abcabc"
+
+
 def test_a_byte_order_mark_hides_no_header() -> None:
     message = read(b"\xef\xbb\xbf" + HEAD + b"\r\nx")
     assert message.sender is not None

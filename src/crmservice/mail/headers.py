@@ -92,8 +92,10 @@ def _value(value: bytes) -> str:
 
 _WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
-_WHOLE_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_EMPTY_LINES = re.compile(rb"\n\s*\n")
+_BASE64_LINE = re.compile(
+    rb"[ \t]*(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)[ \t]*\r?(?:\n|\Z)"
+)
 
 
 def decode(value: str) -> str:
@@ -137,12 +139,29 @@ def _word_bytes(encoding: str, text: str) -> bytes:
 
 
 def from_base64(data: bytes) -> bytes:
-    """Base64 decoded as far as it goes (RFC 2045 section 6.8): other characters skipped, a torn end dropped."""
-    if _WHOLE_BASE64.fullmatch(data) and len(data) % 4 == 0:
+    """Base64 decoded as far as it goes (RFC 2045 section 6.8): other characters skipped, a torn end dropped.
+
+    Its padding ends it, and so does an empty line where what follows is none: mailing lists and virus scanners write
+    their footers below.
+    """
+    data = data[: _base64_end(data)]
+    try:
         return binascii.a2b_base64(data)
-    kept = _NOT_BASE64.sub(b"", data)
-    whole = len(kept) - (1 if len(kept) % 4 == 1 else 0)
-    return binascii.a2b_base64(kept[:whole] + b"=" * (-whole % 4))
+    except binascii.Error:
+        # Torn: filled up to one byte more than there is, whichever character of four it ended at.
+        return binascii.a2b_base64(data + b"A==")[:-1]
+
+
+def _base64_end(data: bytes) -> int:
+    for empty in _EMPTY_LINES.finditer(data):
+        if not is_base64_line(data, empty.end()):
+            return empty.start()
+    return len(data)
+
+
+def is_base64_line(data: bytes, start: int) -> bool:
+    """Whether the line that begins there is whole base64, as writers break it."""
+    return bool(_BASE64_LINE.match(data, start))
 
 
 # Parameters ------------------------------------------------------------------------------------------------------

@@ -103,6 +103,7 @@ class _Fast:
     boundaries: set[str] = field(default_factory=set)
     count: int = 0
     as_sent: list[PyLazyMimePart] = field(default_factory=list)
+    words_below: bool | None = None
 
     def part(self, node: PyLazyMimePart, named: PyLazyMimePart, fields: Headers, depth: int) -> Part | None:
         """A part of ours for a node; its children's headers are those of ``named``. None: not to be trusted."""
@@ -140,16 +141,25 @@ class _Fast:
         name = encoding.strip().lower()
         if name == "quoted-printable" and not self.raw.isascii():
             return undo(self.undecoded(number), name)
+        if name == "base64" and self.words_below_base64():
+            return undo(self.undecoded(number), name)
         try:
             data = node.content or b""
         except fast_mail_parser.ParseError:
             return headers.from_base64(self.undecoded(number))
         return data if name in ("", "7bit", "8bit", "binary", "quoted-printable", "base64") else undo(data, name)
 
+    def words_below_base64(self) -> bool:
+        """Whether words that may be read as base64 stand below some: the reader would take them for its continuation."""
+        if self.words_below is None:
+            self.words_below = any(_ends_base64(self.raw, empty) for empty in _WORDS_BELOW.finditer(self.raw))
+        return self.words_below
+
     def undecoded(self, number: int) -> bytes:
         """A leaf as it was sent: the tree read once more with the encodings' header renamed, lengths kept."""
         if not self.as_sent:
-            self.as_sent = list(_outer(fast_mail_parser.parse_email_tree(_ENCODING.sub(b"X", self.raw), mode="lazy")))
+            renamed = _ENCODING.sub(b"\nX", b"\n" + self.raw)[1:]
+            self.as_sent = list(_outer(fast_mail_parser.parse_email_tree(renamed, mode="lazy")))
         content = self.as_sent[number].content if number < len(self.as_sent) else None
         return _RENAMED.sub(b"C", content or b"")
 
@@ -165,7 +175,21 @@ def _fast_headers(named: dict[str, list[str]]) -> Headers | None:
     return Headers(tuple(fields)) if all(value.isascii() for _, value in fields) else None
 
 
-_ENCODING = re.compile(rb"(?im)^C(?=ontent-Transfer-Encoding:)")
+# Empty lines, and a line in the letters of base64 under them, if there is one.
+_WORDS_BELOW = re.compile(rb"\n\s*\n(?:(?=([A-Za-z0-9+/= ]+)\r?(?:\n|\Z)))?")
+
+
+def _ends_base64(raw: bytes, empty: re.Match[bytes]) -> bool:
+    """Whether base64 stands above the empty lines, and what is below does not continue it (``headers.from_base64``)."""
+    if not empty[1]:
+        return False
+    above = raw.rfind(b"\n", 0, empty.start()) + 1
+    padded = raw[above : empty.start()].rstrip().endswith(b"=")
+    return headers.is_base64_line(raw, above) and (padded or not headers.is_base64_line(raw, empty.end()))
+
+
+# A line end first, which is found fast.
+_ENCODING = re.compile(rb"\n[Cc](?=(?i:ontent-Transfer-Encoding:))")
 _RENAMED = re.compile(rb"(?im)^X(?=ontent-Transfer-Encoding:)")
 
 
@@ -265,8 +289,18 @@ def undo(data: bytes, encoding: str) -> bytes:
     if name == "quoted-printable":
         return quopri.decodestring(data)
     if name in ("x-uuencode", "uuencode", "x-uue", "uue"):
-        return b"".join(_uu_line(line) for line in data.splitlines() if not line.startswith((b"begin ", b"end")))
+        return b"".join(map(_uu_line, _uu_lines(data)))
     return data
+
+
+def _uu_lines(data: bytes) -> Iterator[bytes]:
+    """The lines that hold something, up to ``end``."""
+    for line in data.splitlines():
+        if line.rstrip() == b"end":
+            return
+        # The library takes an empty line for 32 bytes.
+        if line and not line.startswith(b"begin "):
+            yield line
 
 
 def _uu_line(line: bytes) -> bytes:
