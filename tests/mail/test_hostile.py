@@ -45,6 +45,8 @@ MAILS: dict[str, Callable[[int], bytes]] = {
     "encoded words": lambda n: b"Subject: " + filled(b"=?utf-8?q?a?= ", n // 4),
     "encoded words in a part": lambda n: part(b"Subject: ", b"=?utf-8?q?a?= ", n),
     "sections of a parameter": lambda n: part(b"Content-Type: a/b", b"; a*0=b", n),
+    "one header of a part, again and again": lambda n: part(b"", b"Content-: b\r\n", n),
+    "headers of a part": lambda n: MIXED + b"--b\r\n" + b"".join(b"Content-%d: b\r\n" % k for k in range(n // 17)),
     "quotes in a parameter": lambda n: part(b"Content-Type: a/b", b'; a="', n),
     "marks in a file name": lambda n: part(b"Content-Type: a/b; name=", "\u0301\u0323".encode(), n),
     "tags": lambda n: HTML + filled(b"<a ", n),

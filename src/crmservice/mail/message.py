@@ -121,10 +121,10 @@ class Headers:
     _by_name: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        by_name: dict[str, tuple[str, ...]] = {}
+        by_name: dict[str, list[str]] = {}
         for name, value in self.fields:
-            by_name[name] = (*by_name[name], value) if name in by_name else (value,)
-        object.__setattr__(self, "_by_name", by_name)
+            by_name.setdefault(name, []).append(value)
+        object.__setattr__(self, "_by_name", {name: tuple(values) for name, values in by_name.items()})
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of the header ``name`` (lower case), topmost first."""

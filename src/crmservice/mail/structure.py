@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.message import Message as EmailMessage
 from email.policy import compat32
+from itertools import islice
 
 import fast_mail_parser
 from fast_mail_parser import PyLazyMimePart
@@ -165,14 +166,15 @@ class _Fast:
 
 
 def _fast_headers(named: dict[str, list[str]]) -> Headers | None:
-    """The headers that describe a part; None where the reader guessed about their bytes."""
-    fields = [
+    """The headers that describe a part, as many as are read of a mail; None where the reader guessed about their bytes."""
+    described = (
         (name.lower(), value.replace("=\x7f", "=?"))
         for name, values in named.items()
         if name[:8].lower() == "content-"
         for value in values
-    ]
-    return Headers(tuple(fields)) if all(value.isascii() for _, value in fields) else None
+    )
+    fields = tuple(islice(described, headers.MAX_HEADERS))
+    return Headers(fields) if all(value.isascii() for _, value in fields) else None
 
 
 # Empty lines, and a line in the letters of base64 under them, if there is one.
