@@ -24,7 +24,7 @@ from crmservice import bootstrap
 bootstrap.prepare()
 
 from crmservice.config import Box  # noqa: E402 (the newer SQLite comes first)
-from crmservice.mail import bounces, content, markers, quoting, structure  # noqa: E402
+from crmservice.mail import bounces, content, markers, patient, quoting, structure  # noqa: E402
 from crmservice.service import wiring  # noqa: E402
 from crmservice.service.capture import Capture  # noqa: E402
 from crmservice.service.filing import Filing  # noqa: E402
@@ -86,7 +86,8 @@ def run(home: Path, mails: Path, stages: Stages) -> int:
     wiring.connect(home, found.settings)
     tables.load(json.loads((mails.parent / "records.json").read_text("utf-8")))
     held = lease.take(box.name)
-    stages.over(structure, read_fast="read the MIME tree", read_patient="read it again, patiently")
+    stages.over(structure, read_fast="read the MIME tree")
+    stages.over(patient, read="read it again, patiently")
     stages.over(content, collect="decode bodies, HTML to text")
     stages.over(markers, scan="markers")
     stages.over(quoting, fresh_part="quoted history")

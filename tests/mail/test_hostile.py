@@ -32,11 +32,26 @@ def part(head: bytes, unit: bytes, size: int) -> bytes:
     return MIXED + b"--b\r\n" + head + filled(unit, size) + b"\r\n\r\nx\r\n--b--"
 
 
+def torn(depth: int, unit: bytes, size: int) -> bytes:
+    """Multiparts in each other, and a line that is nearly a boundary, for which the fast reader is not believed."""
+    return onion(60 * depth) + b"\n--1x\n" + filled(unit, size)
+
+
 MAILS: dict[str, Callable[[int], bytes]] = {
     "nested multiparts": onion,
     "nested mails": lambda n: filled(b"Content-Type: message/rfc822\r\n\r\n", n),
     "one boundary for all": lambda n: filled(b'Content-Type: multipart/mixed; boundary="a"\r\n\r\n--a\r\n', n),
     "parts": lambda n: MIXED + filled(b"--b\r\n\r\nx\r\n", n),
+    "empty lines in torn multiparts": lambda n: torn(300, b"\n", n),
+    "empty lines in as many torn multiparts as are read": lambda n: torn(19, b"\n", n),
+    "dashes in torn multiparts": lambda n: torn(19, b"--\n", n),
+    "boundaries of torn multiparts": lambda n: torn(19, b"--1\n--2\n", n),
+    "ends of torn multiparts": lambda n: torn(19, b"--9--\n", n),
+    "one boundary for all torn multiparts": lambda n: (
+        b'Content-Type: multipart/mixed; boundary=""\r\n\r\n'
+        + filled(b'Content-Type: multipart/mixed; boundary="a"\r\n\r\n--a\r\n', n)
+    ),
+    "parts with torn headers": lambda n: MIXED + b"--bx\r\n" + filled(b"--b\r\nX" + b"y" * 2000, n),
     "lines like a boundary": lambda n: MIXED + filled(b"\r\n--bx", n),
     "headers": lambda n: filled(b"X: y\r\n", n),
     "one header": lambda n: b"X: " + filled(b"a", n),
@@ -76,6 +91,7 @@ def test_a_hostile_mail_is_read_in_linear_time(make: Callable[[int], bytes]) -> 
     [
         ("nested multiparts", "limit-depth"),
         ("nested mails", "limit-depth"),
+        ("empty lines in torn multiparts", "limit-depth"),
         ("parts", "limit-parts"),
         ("headers", "limit-headers"),
         ("one header", "limit-header-block"),

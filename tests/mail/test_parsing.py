@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crmservice.mail import content, parsing, structure
+from crmservice.mail import content, parsing, patient, structure
 from crmservice.mail.headers import decode, parameters, read, split
 from crmservice.mail.message import Message
 from crmservice.mail.names import safe_name
@@ -254,7 +254,7 @@ def shape(part: structure.Part) -> list[tuple[str, str, bytes]]:
     ]
 
 
-# A part header with a torn line: the fast reader goes on with the header, the library takes the rest for text.
+# A part header with a torn line: the fast reader goes on with the header, the patient one takes the rest for text.
 REPAIRED_DIFFERENTLY = {"lhost-office365-08"}
 
 
@@ -267,7 +267,33 @@ def test_both_readers_see_the_same_mail(file: Path) -> None:
     readable, block = parsing._readable(raw, block)
     fast = structure.read_fast(readable, block)
     if fast is not None and (b"\n" in raw or b"\r" not in raw):
-        assert shape(fast) == shape(structure.read_patient(readable, block.headers))
+        assert shape(fast) == shape(patient.read(readable, block))
+
+
+TORN = "Content-Type: multipart/mixed; boundary=b\n\n--bx\n{}--b\n\nAhoj\n--b\nContent-Type: a/b\n\nx\n--b--\nepilog"
+
+
+@pytest.mark.parametrize(
+    ("lines", "leaves"),
+    [
+        ("", ["Ahoj", "x"]),
+        ("--b\n", ["Ahoj", "x"]),
+        ("--b\n\n", ["", "Ahoj", "x"]),
+        ("--b\nContent-Type: multipart/x; boundary=c\n\n--c\n\nd\n", ["d", "Ahoj", "x"]),
+        ("--b\nContent-Type: multipart/x; boundary=c\n\n--c\n\nd\n--c--\nepilog\n", ["d", "Ahoj", "x"]),
+        ("--b\nContent-Type: multipart/x; boundary=c\n\nd\n--e\n", ["d\n--e\n", "Ahoj", "x"]),
+        ("--b\nContent-Type: multipart/x; boundary=b\n\n", ["", "Ahoj", "x"]),
+        ("--b\nContent-Type: multipart/x\n\n--c\nd\n", ["--c\nd", "Ahoj", "x"]),
+        ("--b \t\nContent-Type: message/rfc822\n\nTo: a@b.cz\n\n--c\n", ["To: a@b.cz\n\n--c", "Ahoj", "x"]),
+        ("--b\nContent-Type: a/b\n", ["", "Ahoj", "x"]),
+        ("--b\nnot a header\n", ["not a header", "Ahoj", "x"]),
+    ],
+)
+def test_a_torn_mail_has_the_parts_that_its_boundaries_mark(lines: str, leaves: list[str]) -> None:
+    raw = TORN.format(lines).encode()
+    tree = patient.read(raw, read(raw))
+    assert structure.read_fast(raw, read(raw)) is None
+    assert [leaf.load().decode() for leaf in content.leaves(tree)] == leaves
 
 
 @pytest.mark.skipif(not CORPUS, reason="the corpus stands beside the repository, if at all")

@@ -1,7 +1,7 @@
 """Bytes to Message: total, never raises; what was wrong is data (HOUSE.md habit 9).
 
-The header block is split by us, the MIME tree read by one of two readers (``structure``), the content
-gathered from it (``content``). ``bounce``, ``invitation``, ``auto_reply`` and ``bulk`` keep their defaults here, and
+The header block is split by us, the MIME tree read by one of two readers (``structure``, ``patient``), the
+content gathered from it (``content``). ``bounce``, ``invitation``, ``auto_reply`` and ``bulk`` keep their defaults here, and
 ``fresh`` is the whole text, with what HTML shows as quoted behind ``>``.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from crmservice.mail import content, headers, structure
+from crmservice.mail import content, headers, patient, structure
 from crmservice.mail.addresses import MAX_ADDRESSES, mailboxes, strict_sender
 from crmservice.mail.message import Address, Headers, Message
 
@@ -150,9 +150,9 @@ def _tree(raw: bytes, block: headers.Block) -> Tree:
     if tree is not None:
         return tree, ()
     if len(raw) <= structure.MAX_PATIENT_BYTES:
-        return structure.read_patient(raw, block.headers), ("structure-repaired",)
-    # ``email`` takes nine times the size in memory: the beginning alone, and of that the text.
-    tree = structure.read_patient(raw[: structure.MAX_PATIENT_BYTES], block.headers)
+        return patient.read(raw, block), ("structure-repaired",)
+    # What is torn and as large as that is read at its beginning alone, and of that the text.
+    tree = patient.read(raw[: structure.MAX_PATIENT_BYTES], block)
     return _first_text(tree), ("structure-repaired", "too-large-to-repair")
 
 

@@ -1,4 +1,4 @@
-"""The MIME tree of a message as plain parts, by the fast reader or, where it can't be trusted, the patient one.
+"""The MIME tree of a message as plain parts, by the fast reader; where it can't be trusted, ``patient`` reads it.
 
 The fast reader (``fast-mail-parser``) is believed about structure and transfer encodings alone: headers of
 the message and all character sets are ours. Seen of it (1.2), and guarded here: it takes a line that only
@@ -10,13 +10,10 @@ quoted-printable, it leaves uuencode and commented encodings undecoded.
 from __future__ import annotations
 
 import binascii
-import email
 import quopri
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from email.message import Message as EmailMessage
-from email.policy import compat32
 from itertools import islice
 
 import fast_mail_parser
@@ -217,55 +214,6 @@ def _exact(raw: bytes, boundary: str) -> bool:
             return False
         at = raw.find(line, at + len(line))
     return True
-
-
-class _Node(EmailMessage):
-    """The library's node, for which a mail or report inside is a leaf: it keeps its bytes, and adds no depth."""
-
-    def get_content_type(self) -> str:
-        written = super().get_content_type()
-        return "application/octet-stream" if written.startswith("message/") else written
-
-
-def read_patient(raw: bytes, top: Headers) -> Part:
-    """The tree by the standard library's ``email`` (compat32); ``raw`` has at most 5 MB.
-
-    ``top`` are the message's own headers as we split them. Raises RecursionError on deep nesting.
-    """
-    return _from_email(email.message_from_bytes(raw, _class=_Node, policy=compat32), top, 1)
-
-
-def _from_email(node: EmailMessage, fields: Headers, depth: int) -> Part:
-    part = describe(fields)
-    if part.container and node.is_multipart():
-        children = list(node.get_payload())[: MAX_PARTS + 1] if depth <= MAX_DEPTH else []
-        part.children = [
-            _from_email(child, _email_headers(child), depth + 1) for child in children if isinstance(child, _Node)
-        ]
-        return part
-    part.nested = part.content_type in ("message/rfc822", "message/global")
-    part.content_type = "message/rfc822" if part.nested else "text/plain" if part.container else part.content_type
-    data = _sent_bytes(node)
-    part.size = len(data)
-    part.load = lambda: undo(data, fields.first("content-transfer-encoding"))
-    return part
-
-
-def _sent_bytes(node: EmailMessage) -> bytes:
-    """A leaf as it was sent: without its encoding's header the library undoes nothing and guesses nothing."""
-    del node["content-transfer-encoding"]
-    data = node.get_payload(decode=True)
-    return data if isinstance(data, bytes) else b""
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _email_headers(node: EmailMessage) -> Headers:
-    """The headers that describe a part, from the bytes that the library kept in surrogates."""
-    raw = "".join(f"{name}: {value}\n" for name, value in node.raw_items() if name.lower().startswith("content-"))
-    return headers.split(_bytes(raw))
 
 
 def describe(fields: Headers) -> Part:
