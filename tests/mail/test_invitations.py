@@ -271,6 +271,40 @@ def test_a_hostile_calendar_takes_linear_time(make: Callable[[int], str]) -> Non
     assert_linear(work, 900_000, bound=5)
 
 
+OWN_ZONE = """BEGIN:VTIMEZONE
+TZID:Own
+BEGIN:STANDARD
+DTSTART:16010101T030000
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10
+END:STANDARD
+BEGIN:DAYLIGHT
+DTSTART:16010101T020000
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+RRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=3
+END:DAYLIGHT
+END:VTIMEZONE
+"""
+
+
+def events_without_dates(count: int) -> str:
+    """Events in a zone of their own, each without a day in winter that is named 990 times."""
+    start = "DTSTART;TZID=Own:20260302T081500\nEXDATE;VALUE=DATE:" + ",".join(["20261102"] * 990)
+    events = (f"BEGIN:VEVENT\nUID:{n}\n{start}\nEND:VEVENT\n" for n in range(count))
+    return f"BEGIN:VCALENDAR\n{OWN_ZONE}{''.join(events)}END:VCALENDAR\n"
+
+
+def test_excluded_dates_of_many_events_in_a_zone_of_their_own_take_linear_time() -> None:
+    def work(size: int) -> Callable[[], object]:
+        hostile = events_without_dates(size // 9_000)
+        return lambda: invitation(hostile)
+
+    assert invitation(events_without_dates(1)).events[0].excluded == ("2026-11-02T07:15:00+00:00",)
+    assert_linear(work, 860_000)
+
+
 @pytest.mark.parametrize(
     ("hostile", "defect"),
     [

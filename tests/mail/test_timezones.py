@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crmservice.mail.posix_zone import PosixZone
 from crmservice.mail.timezones import Observance, iana_name, posix_rule, zone
 
 EU_STANDARD = Observance(False, "16010101T030000", "+0200", "+0100", "FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10")
@@ -144,3 +145,11 @@ def test_a_day_in_the_last_week_counts_as_the_last_one() -> None:
     text = f"{fourth:%Y%m%d}T020000"
     rule = posix_rule([Observance(True, text, "+0100", "+0200"), EU_STANDARD], 2026)
     assert rule.split(",")[1] == "M2.5.0/2"
+
+
+def test_the_changes_of_a_year_are_reckoned_once() -> None:
+    theirs = zone("XST-1XDT-2,M3.5.0/2,M10.5.0/3")
+    assert isinstance(theirs, PosixZone)
+    assert theirs.transitions(2026) is theirs.transitions(2026)
+    changes = [each.isoformat() for year in (2026, 2027) for each in theirs.transitions(year)]
+    assert changes == ["2026-03-29T02:00:00", "2026-10-25T02:00:00", "2027-03-28T02:00:00", "2027-10-31T02:00:00"]

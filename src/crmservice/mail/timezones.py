@@ -64,12 +64,12 @@ def zone(name: str) -> tzinfo | None:
 
 @lru_cache(maxsize=64)
 def _posix_zone(name: str) -> tzinfo | None:
-    from dateutil.tz import tzstr
+    from crmservice.mail.posix_zone import PosixZone  # of no use to any mail but an invitation of its own zone
 
     if not _POSIX.fullmatch(name):
         return None
     try:
-        return tzstr(name)
+        return PosixZone(name)
     except ValueError:
         return None
 
