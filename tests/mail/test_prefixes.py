@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crmservice.mail import prefixes
-from crmservice.mail.keywords import DEFAULT
+from crmservice.mail import markers, prefixes
+from crmservice.mail.keywords import DEFAULT, Keywords, with_own
 from tests.mail.clock import assert_linear
 
 
@@ -144,6 +145,50 @@ def test_a_hostile_subject_takes_linear_time(unit: str) -> None:
 
     # A header block ends at 256 KB.
     assert_linear(work, 256 * 1024)
+
+
+@pytest.mark.parametrize("run", [".", "_", " ", "\u00ad", "=", "Re:", ":"])
+@pytest.mark.parametrize(
+    ("before", "behind"), [("x", "x"), ("Re: x", "x"), ("Re: Re", "x"), ("Re: Re", " :x"), ("", "x")]
+)
+def test_a_run_between_letters_takes_linear_time(before: str, run: str, behind: str) -> None:
+    def work(size: int) -> Callable[[], object]:
+        subject = before + run * (size // len(run)) + behind
+        return lambda: (prefixes.strip(subject, DEFAULT), prefixes.is_exactly(subject, DEFAULT.opt_out, DEFAULT))
+
+    assert_linear(work, 20_000, bound=0.2)
+
+
+OWN = with_own({"contract": ("číslo zakázky",), "problem": ("a b c d e",), "reply": ("v odpověď na",)})
+
+
+def runs(word: str, size: int) -> list[str]:
+    """The word, cut behind each of its letters by a run of what the pattern could read in two ways, and no end."""
+    return [
+        word[:end] + run * (size // len(run)) + word[end:] + behind
+        for end in range(1, len(word) + 1)
+        for run in ("\u00ad", " ", "\u00ad ", word[end - 1])
+        for behind in ("", "x:")
+    ]
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Keywords)])
+def test_no_keyword_has_a_run_within_it_that_takes_more_than_linear_time(field: str) -> None:
+    spellings: tuple[str, ...] = getattr(OWN, field)
+
+    def work(size: int) -> Callable[[], object]:
+        texts = [text for word in spellings for text in runs(word, size)]
+        return lambda: [
+            (
+                prefixes.strip(f"Re: {text}", OWN),
+                prefixes.begins_with(text, spellings),
+                markers.scan("", text, text, OWN),
+            )
+            for text in texts
+        ]
+
+    # Each spelling has some hundred texts; one that takes quadratic time costs more than all the others.
+    assert_linear(work, 4_000, bound=0.1 * len(spellings))
 
 
 @given(

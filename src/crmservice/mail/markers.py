@@ -107,11 +107,12 @@ def _pattern(words: Keywords) -> re.Pattern[str]:
 
 def _inside_a_word(text: str, start: int) -> bool:
     """Whether a letter or digit precedes when what folding drops is taken away ("pod\u00adzakázka:")."""
-    before = _TRAILING_JUNK.sub("", text[max(0, start - 50) : start])
-    return before[-1:].isalnum()
+    backwards = text[max(0, start - 50) : start][::-1]
+    junk = _LEADING_JUNK.match(backwards)
+    return backwards[junk.end() if junk else 0 :][:1].isalnum()
 
 
-_TRAILING_JUNK = re.compile(rf"[{JUNK}]+\Z")
+_LEADING_JUNK = re.compile(rf"[{JUNK}]+")
 
 # Behind the colon: white space, with one line end in it where a client broke the line; then the run.
 _NUMBER = re.compile(rf"[^\S\r\n]*(?:\r?\n[^\S\r\n]*)?([\w{JUNK}./\uff0e\uff0f\uff0d\u2010\u2011-]+)")

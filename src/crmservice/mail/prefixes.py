@@ -19,7 +19,7 @@ MAX_PREFIXES = 50
 SENT_ON = ("Re:", "Fwd:", "FW:")
 """Subjects that the manual's 15.7 sends on, whatever ``ignoreSubject`` says (rule 6)."""
 
-_BLANK = rf"[\s{JUNK}]*"
+_BLANK = rf"[\s{JUNK}]*+"
 
 
 def strip(subject: str, words: Keywords) -> tuple[tuple[str, ...], str]:
@@ -95,10 +95,16 @@ def is_exactly(subject: str, spellings: Iterable[str], words: Keywords) -> bool:
 
 def _bare(text: str) -> str:
     """The text from its first letter or digit to its last one."""
-    return _EDGES.sub("", text)
+    return _without_edge(_without_edge(text)[::-1])[::-1]
 
 
-_EDGES = re.compile(r"\A[\W_]+|[\W_]+\Z")
+def _without_edge(text: str) -> str:
+    """The text from its first letter or digit on: a pattern for the end would be tried at every character."""
+    edge = _EDGE.match(text)
+    return text[edge.end() :] if edge else text
+
+
+_EDGE = re.compile(r"[\W_]+")
 
 
 def _prefixes(subject: str, words: Keywords) -> Iterator[re.Match[str]]:
@@ -116,7 +122,7 @@ def _prefixes(subject: str, words: Keywords) -> Iterator[re.Match[str]]:
 @lru_cache(maxsize=8)
 def _prefix(words: Keywords) -> re.Pattern[str]:
     # Lotus and Outlook count: Re[2]:, Re(2):, RE2:, Re^2:. French typography puts a space before the colon.
-    count = rf"(?:[\[(^]?[0-9]{{1,3}}[\])]?)?[{JUNK}]*"
+    count = rf"(?:[\[(^]?[0-9]{{1,3}}[\])]?[{JUNK}]*+)?"
     kinds = f"(?P<reply>{any_spelled(words.reply)})|(?:{any_spelled(words.forward)})"
     return re.compile(rf"{_BLANK}(?P<prefix>(?:{kinds}){count}\s?[{COLON}]){_BLANK}")
 

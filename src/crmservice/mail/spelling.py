@@ -2,8 +2,8 @@
 
 ``text.fold`` says when two texts are the same words. Folding a whole mail moves every offset and costs more than
 looking for the few words, so a word becomes a pattern over the text as it is written: each letter a class of all
-characters that fold to it, each followed by any marks and format characters. No repetition is nested in another
-and no two neighbours can match the same character, so a search is linear in the text.
+characters that fold to it, each followed by any marks and format characters. No repetition is nested in another,
+no two neighbours can match the same character, and none gives back what it took, so a search is linear in the text.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _class(characters: str) -> str:
 
 def _letter(folded: str) -> str:
     """A character class of everything that folds to ``folded``, one or two characters long."""
-    return _class(_spellings().get(folded, folded)) + f"[{JUNK}]*"
+    return _class(_spellings().get(folded, folded)) + f"[{JUNK}]*+"
 
 
 def _letters(word: str) -> str:
@@ -73,8 +73,11 @@ def _letters(word: str) -> str:
 
 @cache
 def spelled(words: str) -> str:
-    """A pattern (source text) that matches ``words`` in every spelling that folds to them."""
-    return rf"[\s{JUNK}]+".join(_letters(word) for word in fold(words).split(" "))
+    """A pattern (source text) that matches ``words`` in every spelling that folds to them.
+
+    The letter before has taken the marks, so what parts two words begins with white space.
+    """
+    return rf"\s[\s{JUNK}]*+".join(_letters(word) for word in fold(words).split(" "))
 
 
 def any_spelled(spellings: Iterable[str]) -> str:
