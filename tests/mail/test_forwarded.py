@@ -16,7 +16,7 @@ from crmservice.mail.keywords import DEFAULT
 from crmservice.mail.message import Address, Bounce, Message
 from crmservice.mail.parsing import parse
 from crmservice.mail.quoted_dates import read_date
-from crmservice.mail.quoted_headers import read_block
+from crmservice.mail.quoted_headers import Blocks
 from tests.mail.clock import assert_linear
 
 REPLIES = Path(__file__).parent / "fixtures" / "replies"
@@ -153,9 +153,9 @@ def test_reading_a_date_is_total(text: str) -> None:
 
 
 def test_wrapped_recipients_belong_to_their_line() -> None:
-    block = read_block(
-        ["From: a@b.cz", "To: c@d.cz,", " e@f.cz,", "g@h.cz", "Cc: i@j.cz;", "k@l.cz", "Subject: x", "", "text"], 0
-    )
+    block = Blocks(
+        ["From: a@b.cz", "To: c@d.cz,", " e@f.cz,", "g@h.cz", "Cc: i@j.cz;", "k@l.cz", "Subject: x", "", "text"]
+    ).at(0)
     assert block is not None
     assert [a.email for a in addresses(block.fields["to"])] == ["c@d.cz", "e@f.cz", "g@h.cz"]
     assert [a.email for a in addresses(block.fields["cc"])] == ["i@j.cz", "k@l.cz"]
@@ -163,7 +163,7 @@ def test_wrapped_recipients_belong_to_their_line() -> None:
 
 
 def test_bold_header_lines_are_header_lines() -> None:
-    block = read_block(["*From:* Jan <jan@x.cz>", "*Sent:* Monday", "*To:* eva@y.cz", "*Subject:* Věc"], 0)
+    block = Blocks(["*From:* Jan <jan@x.cz>", "*Sent:* Monday", "*To:* eva@y.cz", "*Subject:* Věc"]).at(0)
     assert block is not None
     assert block.fields["subject"] == "Věc"
 
@@ -175,7 +175,16 @@ def test_looking_for_an_original_is_total(text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["From: a@b.cz\nTo: c\n", "To: a,\n", "a@", "a@b.", "From: a@b.cz\n\n", "From: a@b.cz\nTo: " + "x@y.cz," * 9],
+    [
+        "From: a@b.cz\nTo: c\n",
+        "To: a,\n",
+        "a@",
+        "a@b.",
+        "From: a@b.cz\n\n",
+        "From: a@b.cz\nTo: " + "x@y.cz," * 9,
+        "Utajení:\nx\n",
+        "An:\nx\nDe:\nx\n",
+    ],
 )
 def test_a_hostile_text_takes_linear_time(unit: str) -> None:
     def work(size: int) -> Callable[[], object]:
@@ -183,4 +192,4 @@ def test_a_hostile_text_takes_linear_time(unit: str) -> None:
         message = mail(text)
         return lambda: (original(message, DEFAULT), addresses(text))
 
-    assert_linear(work, 500_000, bound=5)
+    assert_linear(work, 500_000, bound=1)

@@ -16,7 +16,7 @@ from crmservice.mail.keywords import Keywords
 from crmservice.mail.message import Address, Message
 from crmservice.mail.prefixes import is_forward
 from crmservice.mail.quoted_dates import read_date
-from crmservice.mail.quoted_headers import Block, header_line, read_block
+from crmservice.mail.quoted_headers import Block, Blocks
 
 MAX_ADDRESSES = 200
 MAX_TEXT = 1_000_000
@@ -68,10 +68,8 @@ def _from_block(text: str, zone: tzinfo) -> Forwarded | None:
 
 
 def _first_block(lines: Sequence[str]) -> Block | None:
-    for at, line in enumerate(lines):
-        if ":" in line and header_line(line) and (block := read_block(lines, at)):
-            return block
-    return None
+    blocks = Blocks(lines)
+    return next((block for at in range(len(lines)) if (block := blocks.at(at))), None)
 
 
 def _text_behind(lines: Sequence[str], block: Block) -> str:

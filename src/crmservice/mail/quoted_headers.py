@@ -7,7 +7,7 @@ languages besides; plain, in ``>`` quotes, in asterisks (bold text turned plain)
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -56,39 +56,93 @@ def unquoted(line: str) -> str:
     return _QUOTE.sub("", line)
 
 
-def read_block(lines: Sequence[str], start: int) -> Block | None:
-    """The block that begins with the line ``start``, or None.
+class Blocks:
+    """The header blocks of a text, asked for by the line that they begin with.
 
-    It must name the sender and two more fields: "From: Prague" alone is a sentence.
+    Asked line by line, it reads each line a handful of times, however many headers there are: behind a block that was
+    refused it goes on at that block's next sender, date, recipients or subject, of which no block has two.
     """
-    values: dict[Field, str] = {}
-    last: Field | None = None
-    end, wrapped = start, ""
-    for at in range(start, min(start + MAX_LINES, len(lines))):
-        read = header_line(lines[at])
-        if read and read[0] in values and read[0] != "other":
-            break
-        if read:
-            if last and wrapped:
-                values[last] = f"{values[last]} {wrapped}"[:MAX_VALUE]
-            last, value = read
-            values[last], end, wrapped = value[:MAX_VALUE], at + 1, ""
-        elif last is None or not _goes_on(lines, at, values[last] + wrapped):
-            break
-        else:
-            wrapped = f"{wrapped} {unquoted(lines[at]).strip()}".strip()
-            if values[last].endswith((",", ";")):
-                values[last], end, wrapped = f"{values[last]} {wrapped}"[:MAX_VALUE], at + 1, ""
-    return Block(MappingProxyType(values), start, end) if _is_block(values) else None
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self._headers: dict[int, tuple[Field, str] | None] = {}
+        self._next = 0
+
+    def at(self, start: int) -> Block | None:
+        """The block that begins with the line ``start``, or None where the words may be the writer's own."""
+        if start < self._next or self._header(start) is None:
+            return None
+        values, end, behind = self._read(start)
+        if _is_a_clients(values):
+            return Block(MappingProxyType(values), start, end)
+        self._next = start + 1
+        while self._next < behind and not self._may_begin(self._next):
+            self._next += 1
+        return None
+
+    def announced(self, start: int) -> Block | None:
+        """The block that begins with the line ``start``, below a line that says that there is one."""
+        values, end, _behind = self._read(start)
+        return Block(MappingProxyType(values), start, end) if _is_block(values) else None
+
+    def _may_begin(self, at: int) -> bool:
+        read = self._header(at)
+        return read is not None and read[0] != "other"
+
+    def _header(self, at: int) -> tuple[Field, str] | None:
+        if at not in self._headers:
+            line = self._lines[at]
+            self._headers[at] = header_line(line) if ":" in line or "\uff1a" in line else None
+        return self._headers[at]
+
+    def _read(self, start: int) -> tuple[dict[Field, str], int, int]:
+        """The fields that can be read from the line ``start`` on, where they end, and the first line not looked at."""
+        values: dict[Field, str] = {}
+        last: Field | None = None
+        at, end, wrapped = start, start, ""
+        stop = min(start + MAX_LINES, len(self._lines))
+        while at < stop:
+            read = self._header(at)
+            if read and read[0] in values and read[0] != "other":
+                break
+            if read:
+                if last and wrapped:
+                    values[last] = f"{values[last]} {wrapped}"[:MAX_VALUE]
+                last, value = read
+                values[last], end, wrapped = value[:MAX_VALUE], at + 1, ""
+            elif last is None or not self._goes_on(at, values[last] + wrapped):
+                break
+            else:
+                wrapped = f"{wrapped} {unquoted(self._lines[at]).strip()}".strip()
+                if values[last].endswith((",", ";")):
+                    values[last], end, wrapped = f"{values[last]} {wrapped}"[:MAX_VALUE], at + 1, ""
+            at += 1
+        return values, end, at
+
+    def _goes_on(self, at: int, value: str) -> bool:
+        """Whether a line that is no header line can stand inside a block: a wrapped value, or one blank line."""
+        if value.endswith((",", ";")):
+            return bool(unquoted(self._lines[at]).strip())
+        last = len(self._lines) - 1
+        return (at < last and self._header(at + 1) is not None) or (at + 1 < last and self._header(at + 2) is not None)
 
 
-def _goes_on(lines: Sequence[str], at: int, value: str) -> bool:
-    """Whether a line that is no header line can stand inside a block: a wrapped value, or one blank line."""
-    if value.endswith((",", ";")):
-        return bool(unquoted(lines[at]).strip())
-    following = lines[at + 1 : at + 3]
-    return any(header_line(line) for line in following)
+def _is_block(values: Mapping[Field, str]) -> bool:
+    """Whether it names the sender and two more fields: "From: Prague" alone is a sentence."""
+    return "from" in values and len(values.keys() & _SAYING) >= 2
 
 
-def _is_block(values: dict[Field, str]) -> bool:
-    return "from" in values and len(values.keys() & {"sent", "to", "cc", "subject"}) >= 2
+def _is_a_clients(values: Mapping[Field, str]) -> bool:
+    """Whether a client wrote it, who names the sender's address, or the subject and the time to the minute.
+
+    "Od: Praha, Komu: Brno, Datum: 5. 3." is an order for a lorry, "Od:, Komu:, Věc:" heads a letter.
+    """
+    if not _is_block(values):
+        return False
+    timed = "subject" in values and _TIME.search(values.get("sent", "")) is not None
+    return timed or _ADDRESS.search(values["from"]) is not None
+
+
+_SAYING: frozenset[Field] = frozenset(("sent", "to", "cc", "subject"))
+_TIME = re.compile(r"\d:\d\d")
+_ADDRESS = re.compile(r"[^\s@<>]@[^\s@<>]")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from crmservice.mail.quoted_headers import header_line, read_block
+from crmservice.mail.quoted_headers import Blocks
 from crmservice.mail.text import fold
 
 MAX_TEXT = 1_000_000
@@ -61,9 +62,10 @@ _COLON_ENDS_LINE = re.compile(r":[^\S\n]*(?:\n|\Z)")
 def _heads(lines: Sequence[str]) -> tuple[list[_Head], int]:
     """The announcements of history, and the first line of history that bears no quote signs."""
     heads: list[_Head] = []
+    blocks = Blocks(lines)
     at = 0
     while at < len(lines):
-        head = _head(lines, at)
+        head = _head(lines, blocks, at)
         if head is None:
             at += 1
             continue
@@ -76,23 +78,23 @@ def _heads(lines: Sequence[str]) -> tuple[list[_Head], int]:
     return heads, len(lines)
 
 
-def _head(lines: Sequence[str], at: int) -> _Head | None:
-    line = lines[at]
-    if line.lstrip()[:1] == ">":
+def _head(lines: Sequence[str], blocks: Blocks, at: int) -> _Head | None:
+    stripped = lines[at].strip()
+    if stripped[:1] == ">":
         return None
-    if (":" in line or "\uff1a" in line) and header_line(line):
-        block = read_block(lines, at)
-        if block:
-            return _Head(_rule_above(lines, at), block.end, sure=True)
-    stripped = line.strip()
+    if block := blocks.at(at):
+        return _Head(_rule_above(lines, at), block.end, sure=True)
     if stripped.endswith(":"):
         return _announcement(stripped, at) or _attribution(lines, at)
-    return _separator(lines, stripped, at) if stripped[:1] in ("-", "_", "=", "*") else None
+    return _separator(lines, blocks, stripped, at) if stripped[:1] in ("-", "_", "=", "*") else None
 
 
 def _next_line(lines: Sequence[str], at: int) -> int:
     """The next line that is not blank; one looks no further than three."""
-    return next((i for i in range(at, min(at + 3, len(lines))) if lines[i].strip()), at)
+    for i in range(at, min(at + 3, len(lines))):
+        if lines[i].strip():
+            return i
+    return at
 
 
 def _is_quoted(lines: Sequence[str], at: int) -> bool:
@@ -127,7 +129,7 @@ _FORWARDED = (
 _ANNOUNCED = ("begin forwarded message:", "zacatek preposilane zpravy:", "zacatek preposlane zpravy:")
 
 
-def _separator(lines: Sequence[str], line: str, at: int) -> _Head | None:
+def _separator(lines: Sequence[str], blocks: Blocks, line: str, at: int) -> _Head | None:
     if len(line) > 100:
         return None
     words = fold(line.replace("\u2011", "-").strip("-_=* \t"))
@@ -135,12 +137,12 @@ def _separator(lines: Sequence[str], line: str, at: int) -> _Head | None:
         return None
     # The header block below belongs to it, whether it is whole or not ("Dne: …, od: …").
     first = _next_line(lines, at + 1)
-    block = read_block(lines, first) if first < len(lines) and not _is_quoted(lines, first) else None
+    block = blocks.announced(first) if first < len(lines) and not _is_quoted(lines, first) else None
     return _Head(at, block.end if block else at + 1, sure=True, forward=words in _FORWARDED)
 
 
 def _announcement(line: str, at: int) -> _Head | None:
-    known = len(line) < 60 and fold(line) in _ANNOUNCED
+    known = len(line) < 60 and _folded(line) in _ANNOUNCED
     return _Head(at, at + 1, sure=True, forward=True) if known else None
 
 
@@ -153,21 +155,26 @@ _OPENING = re.compile(
 )
 
 
+_DIGIT = re.compile(r"\d")
 _TIME = re.compile(r"\d:\d\d")
+
+# A line is looked at from itself and the three below it.
+_folded = lru_cache(maxsize=8)(fold)
 
 
 def _attribution(lines: Sequence[str], at: int) -> _Head | None:
     """The line that ends at ``at``: "Dne 2. 3. 2026 v 10:00 Jan Novák napsal(a):"; clients wrap it."""
-    end = fold(lines[at][-60:]).removesuffix(":").rstrip()
+    end = _folded(lines[at][-60:]).removesuffix(":").rstrip()
     wrote = end.endswith(_WROTE) or "schrieb" in end
     if not wrote and not end.endswith(">") and "@" not in end:
         return None
-    text = ""
-    for start in range(at, max(at - 4, -1), -1):
-        if not lines[start].strip() or _is_quoted(lines, start) or len(text) > MAX_ATTRIBUTION:
+    text, top = "", max(at - 3, 0)
+    for start in range(at, top - 1, -1) if _DIGIT.search("\n".join(lines[top : at + 1])) else ():
+        first = lines[start].lstrip()[:1]
+        if not first or (first == ">" and _is_quoted(lines, start)) or len(text) > MAX_ATTRIBUTION:
             break
-        text = f"{lines[start][:MAX_ATTRIBUTION]} {text}"
-        if _OPENING.match(fold(text)) and (wrote or "@" in text):
+        text = f"{_folded(lines[start][:MAX_ATTRIBUTION])} {text}"
+        if (wrote or "@" in text) and _OPENING.match(text):
             # "Dne 5. 3. volal pan Novák a napsal:" opens a sentence; a client names the address or the time.
             return _Head(start, at + 1, sure="@" in text or _TIME.search(text) is not None)
     return _Head(at, at + 1, sure=False) if wrote or "@" in end else None
