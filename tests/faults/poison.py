@@ -5,11 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crmservice.mail.message import Message
 
 HEADER = b"X-Poison: "
-KINDS = ("crash", "exit", "burn", "sleep", "memory", "recursion")
+KINDS = ("crash", "exit", "burn", "sleep", "memory", "recursion", "burn-rules")
 LIMITS_S = (1.0, 3.0)
-"""CPU time that reading may take, and time in all: the product's own limits would keep the tests waiting."""
+"""CPU time that reading may take, and deciding, and time in all: the product's own limits would keep the tests waiting."""
 
 
 def kind(raw: bytes) -> str:
@@ -33,8 +37,8 @@ def act(how: str) -> None:
 
 
 def plant() -> None:
-    """Let such mails break the reader of this process; before anything that reads is imported."""
-    from crmservice.mail import parsing
+    """Let such mails break the reader of this process, or its rules; before anything that reads is imported."""
+    from crmservice.mail import parsing, trust
     from crmservice.service import limits
 
     whole = parsing.parse
@@ -44,5 +48,13 @@ def plant() -> None:
             act(how)
         return whole(raw)
 
+    verified = trust.sender_verified
+
+    def sender_verified(message: Message, authserv_ids: tuple[str, ...]) -> bool:
+        if kind(message.raw) == "burn-rules":
+            act("burn")
+        return verified(message, authserv_ids)
+
+    trust.sender_verified = sender_verified  # what the rules are told is found out within their limit
     parsing.parse = parse  # type: ignore[assignment]  # in the reader's place
     limits.cpu_limit.__wrapped__.__defaults__ = LIMITS_S  # type: ignore[attr-defined]  # contextmanager keeps the function

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from crmservice.config import Box
@@ -18,6 +19,9 @@ from crmservice.pipeline.verified import sender_verified
 from crmservice.pipeline.wanted import wanted
 
 _TRIES = 5
+
+Limit = Callable[[], AbstractContextManager[None]]
+"""Made for each message, and entered while the rules look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,11 @@ class Pipeline:
         return read(raw, box, self.words, self.notice_key)
 
     def process(
-        self, box: Box, batch: Sequence[tuple[Waiting, Reading]], before: Callable[[Outcome], Outcome] | None = None
+        self,
+        box: Box,
+        batch: Sequence[tuple[Waiting, Reading]],
+        before: Callable[[Outcome], Outcome] | None = None,
+        limit: Limit = nullcontext,
     ) -> list[Outcome]:
         """Decide a batch and write it down in one transaction; returns the outcomes in the batch's order.
 
@@ -47,7 +55,7 @@ class Pipeline:
         gateway raises: then nothing of the batch is written.
         """
         for attempt in range(_TRIES):
-            outcomes = self.decide(box, batch)
+            outcomes = self.decide(box, batch, limit)
             outcomes = [before(outcome) for outcome in outcomes] if before else outcomes
             try:
                 self.gateway.apply(outcomes)
@@ -58,12 +66,13 @@ class Pipeline:
                 break
         return outcomes
 
-    def decide(self, box: Box, batch: Sequence[tuple[Waiting, Reading]]) -> list[Outcome]:
+    def decide(self, box: Box, batch: Sequence[tuple[Waiting, Reading]], limit: Limit = nullcontext) -> list[Outcome]:
         """Decide a batch without writing anything."""
         directory = self._directory(box, batch)
         outcomes = []
         for row, reading in batch:
-            decision = decide(self._case(box, row, reading, directory), self.chain)
+            with limit():
+                decision = decide(self._case(box, row, reading, directory), self.chain)
             outcomes.append(Outcome(row, box, decision))
             directory = following(directory, row.id, decision)
         return outcomes

@@ -127,7 +127,8 @@ class Filing:
         ids = [row.id for row in batch]
         self.inbox.claim(ids)
         try:
-            outcomes = self.pipeline.process(box, [(row, self._read(box, row)) for row in batch], self._reduced)
+            readings = [(row, self._read(box, row)) for row in batch]
+            outcomes = self.pipeline.process(box, readings, self._reduced, cpu_limit)
         except CrmServiceError:
             self.inbox.release(ids)
             raise

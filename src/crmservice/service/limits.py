@@ -1,4 +1,4 @@
-"""Limits of time and memory for reading one mail: beyond them the worker dies, and its supervisor goes on."""
+"""Limits of time and memory for reading one mail and for deciding it: beyond them the worker dies, and its supervisor goes on."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 
 CPU_SECONDS = 20.0
-"""CPU time that reading one mail may take (TRUST.md B8)."""
+"""CPU time that reading one mail may take, and the rules' look at it (TRUST.md B8, E7)."""
 
 IN_ALL_SECONDS = 300.0
-"""Time that it may take at all: who waits for what never comes uses no CPU (TRUST.md C15). A busy machine needs its time."""
+"""Time that each may take at all: who waits for what never comes uses no CPU (TRUST.md C15). A busy machine needs its time."""
 
 MEMORY_BYTES = 480 * 1024 * 1024
 """Private memory of a worker: an ordinary mail of 50 MB needs less (TRUST.md B8)."""
