@@ -119,12 +119,11 @@ BUGS = {
         "service/filing.py",
         """        self.inbox.claim(ids)
         try:
-            outcomes = self.pipeline.process(box, [(row, self._read(box, row)) for row in batch], self._reduced)
+            readings = [(row, self._read(box, row)) for row in batch]
 """,
         """        try:
-            read = [(row, self._read(box, row)) for row in batch]
+            readings = [(row, self._read(box, row)) for row in batch]
             self.inbox.claim(ids)
-            outcomes = self.pipeline.process(box, read, self._reduced)
 """,
         _poison,
         "not filed after",
