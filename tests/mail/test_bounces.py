@@ -240,6 +240,24 @@ def test_words_without_a_status_mark_an_address_in_the_manuals_texts_alone() -> 
     assert (provider.failed, provider.dead) == ((JAN,), ())
 
 
+@pytest.mark.parametrize(
+    ("words", "dead"),
+    [
+        ("550 User unknown", True),
+        ("550 unknown", True),
+        ("550 No mailbox", True),
+        ("550 mailbox unavailable", True),
+        ("550 neznamy uzivatel", True),
+        ("550 Neznámý uživatel", True),
+        ("550 mailbox unavailable, message rejected as spam", False),
+        ("550 mailbox full", False),
+        ("550 denied by policy", False),
+    ],
+)
+def test_words_beside_a_reply_code_say_whether_an_address_is_dead(words: str, dead: bool) -> None:
+    assert delivery_status.says_unknown(words) is dead
+
+
 @pytest.mark.parametrize("action", ["delayed", "expired", "unknown"])
 def test_another_action_than_failed_is_not_for_good(action: str) -> None:
     found = dsn.recipients([f"Final-Recipient: a@b.cz\nAction: {action}\nStatus: 5.1.1\n"])

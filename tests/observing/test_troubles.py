@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from crmservice.cli.status import job_line
 from crmservice.service.troubles import LOW_DISK_BYTES, Disk, Health
 from crmservice.store.box_state import State
 from crmservice.store.counts import BoxCounts, Counts, JobState
@@ -32,6 +33,18 @@ def health(
 
 def codes(found: Health) -> list[str]:
     return [trouble.code for trouble in found.troubles()]
+
+
+@pytest.mark.parametrize(
+    ("ended", "ok", "line"),
+    [
+        (NOW, True, "Job backup: last 2026-11-25 03:00, went well"),
+        (NOW, False, "Job backup: last 2026-11-25 03:00, did not go well"),
+        (None, True, "Job backup: never done to its end yet"),
+    ],
+)
+def test_a_job_is_said_to_have_gone_well_once_it_has_ended(ended: datetime | None, ok: bool, line: str) -> None:
+    assert job_line(health(), JobState("backup", NOW, ended, ok=ok)) == line
 
 
 def test_a_service_that_runs_needs_nobody() -> None:

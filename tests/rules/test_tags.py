@@ -55,5 +55,15 @@ def test_an_organiser_may_change_his_event() -> None:
     assert [put.changed for put in of(office.receive(later), PutInvitation)] == [True]
 
 
+@pytest.mark.parametrize(
+    ("alias", "organizer"),
+    [("novak+kal@firma.cz", "novak+kal@firma.cz"), ("novak@firma.cz", "novak+kal@firma.cz")],
+)
+def test_nobody_answers_an_invitation_of_his_own(alias: str, organizer: str) -> None:
+    users = [user | ({"email": alias} if user["login"] == "novak" else {}) for user in COMPANY["users"]]
+    raw = eml(sender="jana@acme.cz", to=alias, parts=[calendar(organizer=organizer)])
+    assert [put.answerable for put in of(decided(raw, COMPANY | {"users": users}), PutInvitation)] == [False]
+
+
 def test_a_tag_of_another_domain_is_part_of_the_address() -> None:
     assert decided(eml(sender="lekar+x@acme.cz"), never_file=frozenset({"lekar@acme.cz"})).log == ("PROCESSED",)

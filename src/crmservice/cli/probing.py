@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from crmservice.config import Box, Settings
 from crmservice.errors import CrmServiceError
 from crmservice.service import wiring
-from crmservice.sources import Probing
-from crmservice.sources.smtp_in import CantListen
+from crmservice.sources import Probing, Source
 from crmservice.tls import Timeouts
 from crmservice.words import Words
 
@@ -39,24 +39,17 @@ def try_sources(box: Box, home: Path, timeouts: Timeouts = WAITS) -> Iterator[Tr
         yield Tried("TLS", error.words, error.permanent)
         return
     for source in sources:
-        try:
-            if isinstance(source, Probing):
-                source.probe()
-            yield Tried(source.name)
-        except CrmServiceError as error:
-            yield Tried(source.name, error.words, error.permanent)
-        finally:
-            source.close()
+        yield _try(source.name, partial(_probe, source))
     if box.smtp_listen:
-        yield _try_listening(box)
+        yield _try(LISTENING, partial(_listen, box))
     if box.smtp is not None:
-        yield _try_telling(box, home, timeouts)
+        yield _try(TELLING, partial(_sign_in_to_tell, box, home, timeouts))
 
 
 def try_stores(settings: Settings) -> Iterator[Tried]:
     """Ask a database server and an object store that the settings name; nothing is written there."""
     if settings.database.startswith("postgres"):  # an embedded one is made with the first run
-        yield _try(DATABASE, lambda: _ask_database(settings))
+        yield _try(DATABASE, partial(_ask_database, settings))
     if settings.mail_store:
         yield _try(MAIL_STORE, lambda: wiring.raw_mail(settings).days())
 
@@ -80,7 +73,15 @@ def _ask_database(settings: Settings) -> None:
         database.disconnect()
 
 
-def _try_telling(box: Box, home: Path, timeouts: Timeouts) -> Tried:
+def _probe(source: Source) -> None:
+    try:
+        if isinstance(source, Probing):
+            source.probe()
+    finally:
+        source.close()
+
+
+def _sign_in_to_tell(box: Box, home: Path, timeouts: Timeouts) -> None:
     """Sign in to the server that notices go out by; nothing is sent."""
     from crmservice.microsoft.tokens import mail_token
     from crmservice.notices.channel import channel
@@ -88,18 +89,11 @@ def _try_telling(box: Box, home: Path, timeouts: Timeouts) -> Tried:
 
     way = channel(box)
     assert way is not None
-    try:
-        with Session(way, timeouts, mail_token(box, home)):
-            return Tried(TELLING)
-    except CrmServiceError as error:
-        return Tried(TELLING, error.words, error.permanent)
+    with Session(way, timeouts, mail_token(box, home)):
+        pass
 
 
-def _try_listening(box: Box) -> Tried:
+def _listen(box: Box) -> None:
     from crmservice.sources.smtp_in.server import try_listening
 
-    try:
-        try_listening(box.smtp_listen)
-    except CantListen as error:
-        return Tried(LISTENING, error.words, error.permanent)
-    return Tried(LISTENING)
+    try_listening(box.smtp_listen)

@@ -11,7 +11,7 @@ import typer
 from crmservice.cli import exits
 from crmservice.cli.speaking import complain, in_child
 from crmservice.cli.words import _
-from crmservice.crm.ids import MOST as MOST_ID
+from crmservice.crm.ids import MOST_ID
 from crmservice.service import wiring
 from crmservice.service.child import Before, Life
 from crmservice.service.limits import limit_memory

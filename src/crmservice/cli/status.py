@@ -17,6 +17,7 @@ from crmservice.words import Words
 
 if TYPE_CHECKING:
     from crmservice.service.troubles import Health
+    from crmservice.store.counts import JobState
 
 VERDICTS = ("processed", "skipped", "duplicate", "set_aside")
 _GIB = 1024**3
@@ -88,10 +89,16 @@ def _rest(health: Health) -> None:
     print(line.format(notices=notices.get("waiting", 0), waiting=outgoing.get("waiting", 0),
                       failed=outgoing.get("failed", 0), free=free))  # fmt: skip
     for job in health.counts.jobs:
-        how = _("went well") if job.ok else _("did not go well")
-        line = _("Job {name}: last {when}, {how}") if job.ended else _("Job {name}: never done to its end yet")
-        print(line.format(name=job.name, when=_ago(health, job.ended), how=how))
+        print(job_line(health, job))
     print()
+
+
+def job_line(health: Health, job: JobState) -> str:
+    """When the work was done last, and how it went."""
+    if job.ended is None:
+        return _("Job {name}: never done to its end yet").format(name=job.name)
+    how = _("went well") if job.ok else _("did not go well")
+    return _("Job {name}: last {when}, {how}").format(name=job.name, when=health.minute(job.ended), how=how)
 
 
 def _ago(health: Health, when: datetime | None) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from crmservice.cli import exits
 from crmservice.cli.words import _, told
-from crmservice.crm.ids import MOST as MOST_ID
+from crmservice.crm.ids import MOST_ID
 from crmservice.service import wiring
 from crmservice.service.log import one_line
 

@@ -9,7 +9,7 @@ from datetime import datetime
 _EPOCH_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 _SALT_BITS = 12
 
-MOST = 2**63 - 1
+MOST_ID = 2**63 - 1
 """The largest key that a database takes."""
 
 

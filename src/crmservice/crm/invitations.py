@@ -92,7 +92,7 @@ def decide_invitation(
     ``sender``: address of the usable sender, else an empty text. ``may_change``: whether he may change
     existing invitations (SPEC chapter 7: verified, or no ``authservId`` is set). ``users``: those among the
     recipients; inactive ones get no invitations. ``records``: all of these users' invitations with the
-    UIDs of the mail, by user, UID and occurrence.
+    UIDs of the mail, by user, UID and occurrence. ``our_domains``: where an address is the same without its ``+tag``.
     """
     series = frozenset(event.uid for event in invitation.events if not (event.occurrence or event.cancelled))
     asked = _Asked(invitation.method, sender, may_change, _by_uid(records), series, our_domains)
@@ -269,7 +269,7 @@ def _new(asked: _Asked, event: CalendarEvent, user: User) -> PutInvitation:
         status=NEEDS_ACTION,
         maker=asked.sender,
         confirmed=_confirmed(asked, event),
-        answerable=asked.method == "REQUEST" and asked.plain(event.organizer) not in (user.email, *user.aliases),
+        answerable=asked.method == "REQUEST" and not _is_his(asked, event.organizer, user),
         fingerprint=fingerprint(event),
     )
 
@@ -279,6 +279,11 @@ def _changed(asked: _Asked, event: CalendarEvent, user: User, record: Invitation
     put = _new(asked, replace(event, organizer=event.organizer or record.organizer), user)
     kept = record.status if put.fingerprint == record.fingerprint and record.status != CANCELLED else NEEDS_ACTION
     return replace(put, status=kept, maker=record.maker, changed=True)
+
+
+def _is_his(asked: _Asked, address: str, user: User) -> bool:
+    """Whether this is one of the user's addresses."""
+    return not {address, asked.plain(address)}.isdisjoint((user.email, *user.aliases))
 
 
 def _confirmed(asked: _Asked, event: CalendarEvent) -> bool:

@@ -1,7 +1,7 @@
 """HTML as its reader sees it, and format=flowed text undone (RFC 3676).
 
 selectolax (lexbor) reads the HTML, at most 1 MB of it: ``html.parser`` is quadratic on hostile input. lexbor is too,
-so a page of any size reaches it well nested (``nesting``). The tree is walked without recursion.
+so a page that could make use of that reaches it well nested (``nesting``). The tree is walked without recursion.
 """
 
 from __future__ import annotations
@@ -11,79 +11,16 @@ from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from crmservice.mail.nesting import MAX_DEPTH, well_nested
+from crmservice.mail.nesting import BLOCKS, HEADINGS, HIDING, MAX_DEPTH, TABLE_GROUPS, UNSEEN, well_nested
 
 MAX_HTML = 1024 * 1024
 _MAX_LEVELS = 2 * MAX_DEPTH
 """A parser adds levels that were left out: ``html``, and a ``tbody`` for each table."""
 
-_HIDDEN = frozenset(
-    (
-        "script",
-        "style",
-        "head",
-        "title",
-        "template",
-        "noscript",
-        "object",
-        "iframe",
-        "svg",
-        "math",
-        "select",
-        "textarea",
-    )
-)
-_BLOCKS = frozenset(
-    (
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "legend",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "tfoot",
-        "thead",
-        "tr",
-        "ul",
-    )
-)
-_PARAGRAPHS = frozenset(("p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "pre", "blockquote"))
+_HIDDEN = UNSEEN | {"head"}
+_BLOCKS = BLOCKS | TABLE_GROUPS | {"html", "body", "caption", "tr"}
+_PARAGRAPHS = HEADINGS | {"p", "ul", "ol", "dl", "table", "pre", "blockquote"}
 _CELLS = frozenset(("td", "th"))
-_HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _UNEVEN = re.compile(r"[\t\r\n\f]|  ")
 _BLANK_LINES = re.compile(r"\n{3,}")
@@ -143,7 +80,7 @@ def _walk(html: str) -> Iterator[_Step]:
 
 def _is_hidden(node: LexborNode) -> bool:
     attributes = node.attributes
-    return bool(attributes) and ("hidden" in attributes or bool(_HIDING.search(attributes.get("style") or "")))
+    return bool(attributes) and ("hidden" in attributes or bool(HIDING.search(attributes.get("style") or "")))
 
 
 class _Writer:

@@ -90,7 +90,8 @@ def _value(value: bytes) -> str:
 
 # RFC 2047 --------------------------------------------------------------------------------------------------------
 
-_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
+ENCODED_WORD = re.compile(r"=\?([^?\s]+)\?([bBqQ])\?([^?]*)\?=")
+"""Its groups: character set, encoding, text."""
 _ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _EMPTY_LINES = re.compile(rb"\n\s*\n")
 _BASE64_LINE = re.compile(
@@ -113,7 +114,7 @@ def decode(value: str) -> str:
 def _decode_words(value: str) -> str:
     out: list[str] = []
     pending, charset, end = bytearray(), "", 0
-    for word in _WORD.finditer(value):
+    for word in ENCODED_WORD.finditer(value):
         declared, encoding, text = word.groups()
         declared = declared.partition("*")[0].lower()
         between = value[end : word.start()]

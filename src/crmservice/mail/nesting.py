@@ -29,12 +29,14 @@ _ATTRIBUTE = re.compile(
     r"""(?P<name>[^\s/>][^\s/>=]*+)(?:\s*+=\s*+(?:"(?P<double>[^"]*+)"|'(?P<single>[^']*+)'|(?P<bare>[^\s"'>][^\s>]*+)))?+""",
     re.ASCII,
 )
-_HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
+HIDING = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
+"""A style that hides its element."""
 _MAY_HIDE = re.compile(r"hidden|none|mso-hide", re.IGNORECASE)
 
 _RAW = frozenset(("script", "style", "title", "textarea", "iframe", "noembed", "noframes"))
-_UNSEEN = _RAW | {"template", "noscript", "object", "svg", "math", "select"}
-_BOUNDS = {name: re.compile(rf"<(/?){name}(?=[\s/>])[^>]*>?", re.IGNORECASE | re.ASCII) for name in _UNSEEN}
+UNSEEN = _RAW | {"template", "noscript", "object", "svg", "math", "select"}
+"""Elements of which a reader of the text sees nothing."""
+_BOUNDS = {name: re.compile(rf"<(/?){name}(?=[\s/>])[^>]*>?", re.IGNORECASE | re.ASCII) for name in UNSEEN}
 
 _VOID = frozenset(("area", "base", "col", "embed", "input", "link", "meta", "param", "source", "track", "wbr"))
 _FRAME = frozenset(("html", "head", "body", "frameset"))
@@ -64,11 +66,12 @@ _PLAIN_BLOCKS = frozenset(
         "summary",
     )
 )
-_HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_BLOCKS = _PLAIN_BLOCKS | _HEADINGS | {"p", "ul", "ol", "dl", "li", "pre", "blockquote", "table", "hr"}
-_GROUPS = frozenset(("tbody", "thead", "tfoot"))
+HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
+BLOCKS = _PLAIN_BLOCKS | HEADINGS | {"p", "ul", "ol", "dl", "li", "pre", "blockquote", "table", "hr"}
+"""Elements that stand on lines of their own."""
+TABLE_GROUPS = frozenset(("tbody", "thead", "tfoot"))
 _CELLS = frozenset(("td", "th", "caption"))
-_ROWS = _GROUPS | {"tr"}
+_ROWS = TABLE_GROUPS | {"tr"}
 _LISTS = frozenset(("ul", "ol", "dl", "dir", "menu", "blockquote"))
 _ITEMS = {"li": frozenset(("li",)), "dd": frozenset(("dd", "dt")), "dt": frozenset(("dd", "dt"))}
 _ITEM_REACH = 8
@@ -103,7 +106,7 @@ def rewritten(html: str) -> str:
             page.text(" ")
         elif slash:
             page.end(name)
-        elif name in _UNSEEN:
+        elif name in UNSEEN:
             position = _end_of_unseen(html, name, attributes, position)
         else:
             page.start(name, attributes)
@@ -158,7 +161,7 @@ class _Page:
             pass
         elif name in _ROWS or name in _CELLS:
             self._table_part(name, hidden)
-        elif name in _BLOCKS:
+        elif name in BLOCKS:
             self._block(name, attributes, hidden)
         elif name == "a":
             self._close("a")
@@ -177,7 +180,7 @@ class _Page:
             return
         if name in _ITEMS:
             self._end_item(_ITEMS[name])
-        elif name in _HEADINGS and self._open and self._open[-1][0] in _HEADINGS:
+        elif name in HEADINGS and self._open and self._open[-1][0] in HEADINGS:
             self._pop()
         self._push(name, "div" if name in _PLAIN_BLOCKS else name, _kept(name, attributes), hidden)
 
@@ -198,10 +201,10 @@ class _Page:
         if name in ("td", "th"):
             self._clear_to("tr")
             if self._open[-1][0] != "tr":
-                self._clear_to(*_GROUPS)
+                self._clear_to(*TABLE_GROUPS)
                 self._push("tr", "tr", "", False)
         elif name == "tr":
-            self._clear_to(*_GROUPS)
+            self._clear_to(*TABLE_GROUPS)
         else:
             self._clear_to()
         if self._open[-1][0] in ("table", *_ROWS):
@@ -280,7 +283,7 @@ def _values(attributes: str) -> dict[str, str]:
 
 def _is_hidden(attributes: str) -> bool:
     values = _values(attributes)
-    return "hidden" in values or bool(_HIDING.search(values.get("style", "")))
+    return "hidden" in values or bool(HIDING.search(values.get("style", "")))
 
 
 def _kept(name: str, attributes: str) -> str:

@@ -169,7 +169,8 @@ def _attribution(lines: Sequence[str], at: int) -> _Head | None:
     if not wrote and not end.endswith(">") and "@" not in end:
         return None
     text, top = "", max(at - 3, 0)
-    for start in range(at, top - 1, -1) if _DIGIT.search("\n".join(lines[top : at + 1])) else ():
+    dated = _DIGIT.search("\n".join(lines[top : at + 1]))  # no other line opens one; the loop is dear
+    for start in range(at, top - 1, -1) if dated else ():
         first = lines[start].lstrip()[:1]
         if not first or (first == ">" and _is_quoted(lines, start)) or len(text) > MAX_ATTRIBUTION:
             break

@@ -36,7 +36,6 @@ _CHARSET = re.compile(rb"""(?i)(;\s*charset\s*=\s*)("[^"]*"|[^\s;]*)""")
 _ELEMENT = re.compile(
     r"""=\?[^?\s]+\?[bBqQ]\?[^?]*\?=|"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)?|<[^>]*>?|[,;]|[^",;(<=]+|=""", re.DOTALL
 )
-_WORD = re.compile(r"=\?[^?\s]+\?[bBqQ]\?[^?]*\?=")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNENCODED = ("", "7bit", "8bit", "binary")
 
@@ -166,7 +165,7 @@ def _marked_value(text: str, wanted: Wanted) -> str:
         plain = headers.decode(word[0])
         return _encoded(marked(plain, wanted)).decode() if _names(plain, wanted) else word[0]
 
-    return marked(_WORD.sub(fresh, text), wanted)
+    return marked(headers.ENCODED_WORD.sub(fresh, text), wanted)
 
 
 def _unfolded(raw: bytes) -> str:

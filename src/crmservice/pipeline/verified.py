@@ -33,7 +33,7 @@ def _believed(box: Box, source: str) -> tuple[str, ...]:
     """The box's authservIds; ``microsoft`` only where the mail was fetched from the tenant, which alone removes forged ones."""
     if from_tenant(box, source):
         return box.authserv_ids
-    return tuple(name for name in box.authserv_ids if name.strip().lower() != MICROSOFT)
+    return tuple(name for name in box.authserv_ids if name != MICROSOFT)
 
 
 def from_tenant(box: Box, source: str = "") -> bool:
