@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import sys
-from typing import TYPE_CHECKING
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 
@@ -31,17 +32,36 @@ def pytest_configure(config: pytest.Config) -> None:
     """Run without the developer's own configuration, and close the way out."""
     for name in [name for name in os.environ if name.startswith("CRMSERVICE_")]:
         del os.environ[name]
-    sys.addaudithook(stay_inside)
+    close_the_way_out()
 
 
-def stay_inside(event: str, arguments: tuple[object, ...]) -> None:
-    """Audit hook: a connection or a look-up that leaves this machine raises OutsideWorld."""
-    if event == "socket.connect":
-        address = arguments[1]
+def close_the_way_out() -> None:
+    """Let a connection or a look-up that leaves this machine raise OutsideWorld.
+
+    No audit hook: CPython 3.11 asks hooks while it installs a thread's trace function, and a thread that begins meanwhile
+    dies of it (python/cpython#98257).
+    """
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, _inside(getattr(socket.socket, name)))
+    socket.getaddrinfo = _looked_up_inside(socket.getaddrinfo)
+
+
+def _inside(connect: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(self: socket.socket, address: object) -> Any:
         if isinstance(address, tuple) and not is_local(str(address[0])):
             raise OutsideWorld(f"connection to {address[0]}")
-    elif event == "socket.getaddrinfo" and not is_local(_text(arguments[0])):
-        raise OutsideWorld(f"look-up of {arguments[0]}")
+        return connect(self, address)
+
+    return guarded
+
+
+def _looked_up_inside(look_up: Callable[..., Any]) -> Callable[..., Any]:
+    def guarded(host: object, *arguments: Any, **named: Any) -> Any:
+        if not is_local(_text(host)):
+            raise OutsideWorld(f"look-up of {host}")
+        return look_up(host, *arguments, **named)
+
+    return guarded
 
 
 def is_local(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -22,6 +23,16 @@ def test_another_may_not(host: str) -> None:
 def test_a_connection_to_another_machine_is_stopped() -> None:
     with socket.socket() as outside, pytest.raises(RuntimeError, match=r"connection to 192\.0\.2\.1"):
         outside.connect(("192.0.2.1", 25))
+
+
+def test_no_other_way_of_connecting_is_open() -> None:
+    outside = ("192.0.2.1", 25)
+    with socket.socket() as one, pytest.raises(RuntimeError, match=r"connection to 192\.0\.2\.1"):
+        one.connect_ex(outside)
+    with pytest.raises(RuntimeError, match=r"192\.0\.2\.1"):
+        socket.create_connection(outside)
+    with pytest.raises(RuntimeError, match=r"192\.0\.2\.1"):
+        asyncio.run(asyncio.open_connection(*outside))
 
 
 def test_a_look_up_of_another_machine_is_stopped() -> None:
